@@ -1,0 +1,36 @@
+"""What flows: streams, channels, blocks, events, trials, controls, clocks, recordings."""
+
+from ranvier.stream._block import Array, Block, Mask, all_valid, concatenate, is_all_valid
+from ranvier.stream._channels import Channels
+from ranvier.stream._clock import Clock, ClockFit
+from ranvier.stream._control import Control
+from ranvier.stream._events import EVENT, Chunk, Events, codes_of, merge_events
+from ranvier.stream._info import EventInfo, Info, Origin, StreamInfo
+from ranvier.stream._recording import Entities, Recording
+from ranvier.stream._trials import Targets, Trials
+
+__all__ = [
+    "EVENT",
+    "Array",
+    "Block",
+    "Channels",
+    "Chunk",
+    "Clock",
+    "ClockFit",
+    "Control",
+    "Entities",
+    "EventInfo",
+    "Events",
+    "Info",
+    "Mask",
+    "Origin",
+    "Recording",
+    "StreamInfo",
+    "Targets",
+    "Trials",
+    "all_valid",
+    "codes_of",
+    "concatenate",
+    "is_all_valid",
+    "merge_events",
+]
