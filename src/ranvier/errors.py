@@ -8,7 +8,7 @@
     |-- LeakError                a training trial can see a test trial
     |-- StateError               a life cycle was broken (push after stop, restore of another graph)
     |-- SafetyError              a guard refused, or something unguarded was asked to act
-    `-- MissingExtra             an optional library is not installed; the message holds the pip line
+    `-- MissingExtraError           an optional library is not installed; the message holds the pip line
 
 Every message says who needs what; got what, with units; what to do.
 """
@@ -46,7 +46,7 @@ class SafetyError(RanvierError):
     """A guard refused a command, or something unguarded was asked to act."""
 
 
-class MissingExtra(RanvierError):
+class MissingExtraError(RanvierError):
     """An optional library is not installed."""
 
     def __init__(self, who: str, library: str, extra: str) -> None:
