@@ -1,0 +1,122 @@
+"""Design of recursive filters: Butterworth and notch, as second-order sections. Ours, so that scipy is an oracle.
+
+Source: Oppenheim & Schafer, Discrete-Time Signal Processing, ch. 7 (Butterworth prototype, bilinear
+transform with prewarping).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Complex = npt.NDArray[np.complex128]
+Sections = npt.NDArray[np.float64]
+
+
+def butterworth(order: int, kind: str, edges: tuple[float, ...], rate: float) -> Sections:
+    """Design a Butterworth filter.
+
+    Parameters
+    ----------
+    order
+        Of the low-pass prototype; a band-pass of order n has n sections.
+    kind
+        ``low``, ``high`` or ``band``.
+    edges
+        One or two corner frequencies, -3 dB [Hz].
+    rate
+        Sampling rate [Hz].
+
+    Returns
+    -------
+    Sections ``(n, 6)`` float64: b0 b1 b2 a0 a1 a2 with a0 = 1, in order of rising pole radius; the
+    gain of the whole filter lies in the first section.
+    """
+    k = np.arange(order)
+    poles = np.exp(1j * np.pi * (2 * k + order + 1) / (2 * order))
+    warped = [2 * rate * np.tan(np.pi * f / rate) for f in edges]
+    zeros: Complex = np.empty(0, complex)
+    if kind == "low":
+        p, gain = poles * warped[0], warped[0] ** order
+    elif kind == "high":
+        p, zeros, gain = warped[0] / poles, np.zeros(order, complex), 1.0
+    else:
+        width, centre = warped[1] - warped[0], np.sqrt(warped[0] * warped[1])
+        half = poles * width / 2
+        root = np.sqrt(half**2 - centre**2)
+        p = np.concatenate([half + root, half - root])
+        zeros, gain = np.zeros(order, complex), width**order
+    return _sections(*_bilinear(zeros, p, gain, rate))
+
+
+def _bilinear(zeros: Complex, poles: Complex, gain: float, rate: float) -> tuple[Complex, Complex, float]:
+    fast = 2 * rate
+    z, p = (fast + zeros) / (fast - zeros), (fast + poles) / (fast - poles)
+    scale = gain * np.real(np.prod(fast - zeros) / np.prod(fast - poles))
+    return np.concatenate([z, -np.ones(len(poles) - len(zeros))]), p, float(scale)
+
+
+def _sections(zeros: Complex, poles: Complex, gain: float) -> Sections:
+    """Pair poles with their conjugates and, from the unit circle inwards, with the nearest zeros."""
+    pairs = _conjugates(poles)
+    left = list(zeros)
+    rows = []
+    for pair in sorted(pairs, key=lambda q: -max(abs(v) for v in q)):
+        mine = []
+        for _ in range(min(2, len(left)) if len(pair) == 2 else min(1, len(left))):
+            mine.append(left.pop(int(np.argmin([abs(z - pair[0]) for z in left]))))
+        rows.append((_polynomial(mine), _polynomial(list(pair))))
+    rows.reverse()
+    out = np.array([[*b, *a] for b, a in rows])
+    out[0, :3] *= gain
+    return out
+
+
+def _conjugates(roots: Complex) -> list[tuple[complex, ...]]:
+    upper = [r for r in roots if r.imag > 1e-12 * abs(r)]
+    real = sorted((complex(r.real) for r in roots if abs(r.imag) <= 1e-12 * abs(r)), key=lambda r: -abs(r))
+    pairs: list[tuple[complex, ...]] = [(r, r.conjugate()) for r in upper]
+    return pairs + [tuple(real[i : i + 2]) for i in range(0, len(real), 2)]
+
+
+def _polynomial(roots: list[complex]) -> list[float]:
+    c = np.real(np.poly(np.array(roots))) if roots else np.ones(1)
+    return [float(v) for v in np.concatenate([c, np.zeros(3 - len(c))])]
+
+
+def notch(frequency: float, quality: float, rate: float) -> Sections:
+    """Design one second-order notch; -3 dB width is ``frequency / quality`` [Hz]."""
+    w = 2 * np.pi * frequency / rate
+    beta = np.tan(w / (2 * quality))
+    gain = 1 / (1 + beta)
+    c = -2 * np.cos(w) * gain
+    return np.array([[gain, c, gain, 1.0, c, 2 * gain - 1]])
+
+
+def response(sections: Sections, frequency: Any, rate: float) -> Any:
+    """Return the complex response at frequencies [Hz]."""
+    z = np.exp(-2j * np.pi * np.asarray(frequency) / rate)[..., None]
+    powers = np.concatenate([np.ones_like(z), z, z**2], axis=-1)
+    return np.prod((powers @ sections[:, :3].T) / (powers @ sections[:, 3:].T), axis=-1)
+
+
+def group_delay(sections: Sections, frequency: float, rate: float) -> float:
+    """Return the group delay at a frequency [s], from the derivative of numerator and denominator."""
+    z = np.exp(-2j * np.pi * frequency / rate)
+    n = np.arange(3)
+    total = 0.0
+    for s in sections:
+        b, a = s[:3] * z**n, s[3:] * z**n
+        total += float(np.real((n * b).sum() / b.sum()) - np.real((n * a).sum() / a.sum()))
+    return total / rate
+
+
+def decay(sections: Sections, level: float) -> int:
+    """Return after how many samples the filter's memory has fallen to `level` of its start."""
+    radius = max(float(np.abs(np.roots(s[3:])).max(initial=0.0)) for s in sections)
+    if radius < 1e-9:
+        return 2 * len(sections)
+    slowest = sum(abs(float(np.abs(np.roots(s[3:])).max(initial=0.0)) - radius) < 1e-3 * (1 - radius) for s in sections)
+    return int(np.ceil(np.log(level) / np.log(radius))) * max(1, slowest)

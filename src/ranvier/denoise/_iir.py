@@ -1,0 +1,232 @@
+"""Recursive filters: Bandpass, Highpass, Lowpass, Notch, as cascades of one body."""
+
+from __future__ import annotations
+
+import abc
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import ClassVar, final
+
+import numpy as np
+
+from ranvier.denoise._design import Sections, butterworth, decay, group_delay, notch
+from ranvier.errors import ContractError
+from ranvier.kernels.words import fma, mul
+from ranvier.stage import ChannelStage, Step, Tags, need_number
+from ranvier.stream import StreamInfo
+
+SETTLED = 1e-2  # part of a disturbance that is left when the output counts as settled
+FORGOTTEN = 1e-6  # part of a disturbance that is left where the support ends
+FLOAT32_SAFE = 0.002  # lowest corner over rate from which float32 states are precise enough
+
+
+def biquad(x, s, k):
+    """Run one second-order section, transposed direct form II."""
+    y = fma(k[0], x, s[0])
+    return y, (fma(k[3], y, fma(k[1], x, s[1])), fma(k[4], y, mul(k[2], x)))
+
+
+def biquad_prime(x, k):
+    """Return its state as if x had been there for ever."""
+    return mul(k[5], x), mul(k[6], x)
+
+
+def cascade(sections: Sections, precision: str) -> tuple[Step, ...]:
+    """Return one step a section; the last two coefficients prime it."""
+    steps = []
+    for b0, b1, b2, _, a1, a2 in sections:
+        gain = (b0 + b1 + b2) / (1 + a1 + a2)
+        k = (b0, b1, b2, -a1, -a2, gain - b0, b2 - a2 * gain)
+        steps.append(Step(biquad, k, 2, biquad_prime, precision))
+    return tuple(steps)
+
+
+class Recursive(ChannelStage):
+    """A cascade of second-order sections that a subclass designs."""
+
+    tags: ClassVar[Tags] = Tags(exactness="portable", linear=True, permutable=True, recursive=True)
+
+    @abc.abstractmethod
+    def sections(self, rate: float) -> Sections:
+        """Design the filter for a rate [Hz], refusing what it cannot be."""
+
+    @abc.abstractmethod
+    def edges(self, rate: float) -> tuple[float, float]:
+        """Return the lowest corner, which sets the precision, and the middle of the pass band [Hz]."""
+
+    @final
+    def describe_channels(self, info: StreamInfo) -> StreamInfo:
+        rate = float(info.rate)
+        sections = self.sections(rate)
+        delay = Fraction(round(group_delay(sections, self.edges(rate)[1], rate) * 10**9), 10**9)
+        memory = int(-(-decay(sections, FORGOTTEN) * info.origin.step // 1))
+        return info.but(support=info.support + memory, delay=info.delay + delay)
+
+    @final
+    def settle_for(self, info: StreamInfo) -> int:
+        return decay(self.sections(float(info.rate)), SETTLED)
+
+    @final
+    def steps(self, info: StreamInfo) -> tuple[Step, ...]:
+        rate = float(info.rate)
+        exact = info.dtype == np.float64 or self.edges(rate)[0] < FLOAT32_SAFE * rate
+        return cascade(self.sections(rate), "f8" if exact else "f4")
+
+
+def _order(who: Recursive, order: int) -> None:
+    if not 1 <= order <= 16:
+        raise ContractError(f"{type(who).__name__} needs 1 <= order <= 16; got order={order}. Take 4 if in doubt.")
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Bandpass(Recursive):
+    """Keep a band of frequencies (Butterworth).
+
+    Parameters
+    ----------
+    low, high
+        Corners, -3 dB [Hz]; 0 < low < high < rate / 2.
+    order
+        Of the prototype; the filter has as many sections.
+
+    Notes
+    -----
+    *In*: signal ``(n,)``. *Out*: the same channels, units and rate. Delay: group delay at the band's
+    geometric middle. Settle: until 1 % of a disturbance is left. Portable.
+
+    Examples
+    --------
+    >>> from ranvier.stream import StreamInfo
+    >>> float(Bandpass(low=8, high=30).describe(StreamInfo.signal(250, 8)).delay) > 0
+    True
+
+    References
+    ----------
+    Oppenheim & Schafer, Discrete-Time Signal Processing, ch. 7.
+    """
+
+    low: float
+    high: float
+    order: int = 4
+
+    def sections(self, rate: float) -> Sections:
+        _order(self, self.order)
+        if not 0 < self.low < self.high < rate / 2:
+            raise ContractError(
+                f"Bandpass needs 0 < low < high < rate/2; got low={self.low:g} Hz, high={self.high:g} Hz, "
+                f"rate={rate:g} Hz. Lower high below {rate / 2:g} Hz, or put Resample before this stage."
+            )
+        return butterworth(self.order, "band", (self.low, self.high), rate)
+
+    def edges(self, rate: float) -> tuple[float, float]:
+        return min(self.low, self.high - self.low), float(np.sqrt(self.low * self.high))
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Highpass(Recursive):
+    """Remove what is slower than a corner (Butterworth): drift, offsets.
+
+    Parameters
+    ----------
+    low
+        Corner, -3 dB [Hz].
+    order
+        Of the filter.
+
+    Notes
+    -----
+    *In*: signal ``(n,)``. *Out*: the same channels, units and rate. Delay: group delay half-way to the
+    Nyquist frequency. Settle: until 1 % of a disturbance is left. Portable; computed in float64 where
+    float32 is not precise enough.
+
+    References
+    ----------
+    Oppenheim & Schafer, Discrete-Time Signal Processing, ch. 7.
+    """
+
+    low: float
+    order: int = 2
+
+    def sections(self, rate: float) -> Sections:
+        _order(self, self.order)
+        need_number(self, "low", self.low, 0, rate / 2, "Hz", "Lower it, or put Resample before this stage.")
+        return butterworth(self.order, "high", (self.low,), rate)
+
+    def edges(self, rate: float) -> tuple[float, float]:
+        return self.low, (self.low + rate / 2) / 2
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Lowpass(Recursive):
+    """Remove what is faster than a corner (Butterworth).
+
+    Parameters
+    ----------
+    high
+        Corner, -3 dB [Hz].
+    order
+        Of the filter.
+
+    Notes
+    -----
+    *In*: signal ``(n,)``. *Out*: the same channels, units and rate. Delay: group delay at half the
+    corner. Settle: until 1 % of a disturbance is left. Portable.
+
+    References
+    ----------
+    Oppenheim & Schafer, Discrete-Time Signal Processing, ch. 7.
+    """
+
+    high: float
+    order: int = 4
+
+    def sections(self, rate: float) -> Sections:
+        _order(self, self.order)
+        need_number(self, "high", self.high, 0, rate / 2, "Hz", "Lower it, or put Resample before this stage.")
+        return butterworth(self.order, "low", (self.high,), rate)
+
+    def edges(self, rate: float) -> tuple[float, float]:
+        return self.high, self.high / 2
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Notch(Recursive):
+    """Remove one frequency, and its harmonics if wanted.
+
+    Parameters
+    ----------
+    frequency
+        What to remove [Hz].
+    quality
+        Frequency over -3 dB width.
+    harmonics
+        How many multiples are removed, the first included; those above rate / 2 are left out.
+
+    Notes
+    -----
+    *In*: signal ``(n,)``. *Out*: the same channels, units and rate. Delay: group delay at half the
+    frequency. Settle: until 1 % of a disturbance is left. Portable.
+
+    References
+    ----------
+    Orfanidis, Introduction to Signal Processing, ch. 11.
+    """
+
+    frequency: float
+    quality: float = 30.0
+    harmonics: int = 1
+
+    def sections(self, rate: float) -> Sections:
+        need_number(self, "frequency", self.frequency, 0, rate / 2, "Hz", "Remove it before resampling, or not at all.")
+        need_number(self, "quality", self.quality, 0, 10_000, "", "Take 30 if in doubt.")
+        if self.harmonics < 1:
+            raise ContractError(f"Notch needs harmonics >= 1; got {self.harmonics}. The first is the frequency itself.")
+        wanted = [h * self.frequency for h in range(1, self.harmonics + 1) if h * self.frequency < rate / 2]
+        return np.concatenate([notch(f, self.quality * f / self.frequency, rate) for f in wanted])
+
+    def edges(self, rate: float) -> tuple[float, float]:
+        return self.frequency / self.quality, self.frequency / 2

@@ -1,0 +1,24 @@
+"""Compiled loops and the code generator: arrays in, arrays out; the only room that knows Numba.
+
+Numba is imported when the first kernel is made, not with this room.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ranvier.kernels._body import Step, Work
+    from ranvier.kernels._channel import ChannelKernel, best_width
+
+_WHERE = {"Step": "_body", "Work": "_body", "ChannelKernel": "_channel", "best_width": "_channel"}
+
+__all__ = ["ChannelKernel", "Step", "Work", "best_width"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"ranvier.kernels has no {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"ranvier.kernels.{_WHERE[name]}"), name)

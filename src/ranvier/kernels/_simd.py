@@ -1,0 +1,147 @@
+"""SIMD values inside Numba: a vector type whose LLVM representation is a vector, and how to move it.
+
+One type covers every width, 1 included, so that a body written for one lane runs unchanged on
+sixteen and gives the same bits: every operation is an exact IEEE operation or an explicit fma, and
+nothing may be contracted or reordered.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic, models, register_model
+
+LLVM = {
+    "f4": ir.FloatType(),
+    "f8": ir.DoubleType(),
+    "i4": ir.IntType(32),
+    "b1": ir.IntType(1),
+    "u1": ir.IntType(8),
+    "i2": ir.IntType(16),
+}
+BYTES = {"f4": 4, "f8": 8, "i4": 4, "u1": 1, "i2": 2}
+
+
+class Vector(types.Type):  # type: ignore[misc]
+    """`width` lanes of one kind: f4, f8 (values), i4 (counters), b1 (truth values)."""
+
+    def __init__(self, kind: str, width: int) -> None:
+        self.kind = kind
+        self.width = width
+        super().__init__(name=f"v{width}{kind}")
+
+    @property
+    def llvm(self) -> ir.VectorType:
+        return ir.VectorType(LLVM[self.kind], self.width)
+
+
+@register_model(Vector)
+class _VectorModel(models.PrimitiveModel):  # type: ignore[misc]
+    def __init__(self, manager: Any, vector: Vector) -> None:
+        super().__init__(manager, vector, vector.llvm)
+
+
+def fill(builder: Any, value: Any, vector: ir.VectorType) -> Any:
+    """Put one scalar into every lane."""
+    one = builder.insert_element(ir.Constant(vector, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
+    zeros = ir.Constant(ir.VectorType(ir.IntType(32), vector.count), [0] * vector.count)
+    return builder.shuffle_vector(one, ir.Constant(vector, ir.Undefined), zeros)
+
+
+def convert(builder: Any, value: Any, source: str, target: Vector) -> Any:
+    """Change the kind of a vector's lanes, exactly as C does."""
+    if source == target.kind:
+        return value
+    if source in ("i2", "i4"):
+        return builder.sitofp(value, target.llvm)
+    return builder.fpext(value, target.llvm) if target.kind == "f8" else builder.fptrunc(value, target.llvm)
+
+
+def _pointer(builder: Any, address: Any, stored: ir.VectorType) -> Any:
+    return builder.inttoptr(address, stored.as_pointer())
+
+
+def make_load(source: str, kind: str, width: int) -> Any:
+    """Make ``load(address)``: `width` neighbours of kind `source` in memory as a vector of `kind`."""
+    vector = Vector(kind, width)
+    stored = ir.VectorType(LLVM[source], width)
+
+    @intrinsic  # type: ignore[untyped-decorator]
+    def load(typing: Any, address: Any) -> Any:
+        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            value = builder.load(_pointer(builder, args[0], stored))
+            value.align = BYTES[source]
+            return convert(builder, value, source, vector)
+
+        return vector(types.intp), codegen
+
+    return load
+
+
+def make_load_mask(width: int) -> Any:
+    """Make ``load_mask(address)``: `width` neighbouring truth bytes as lanes."""
+    vector = Vector("b1", width)
+    stored = ir.VectorType(LLVM["u1"], width)
+
+    @intrinsic  # type: ignore[untyped-decorator]
+    def load_mask(typing: Any, address: Any) -> Any:
+        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            value = builder.load(_pointer(builder, args[0], stored))
+            value.align = 1
+            return builder.icmp_unsigned("!=", value, ir.Constant(stored, [0] * width))
+
+        return vector(types.intp), codegen
+
+    return load_mask
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def store(typing: Any, address: Any, value: Any) -> Any:
+    """Write the lanes to neighbouring places in memory."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        vector = sig.args[1]
+        written = builder.store(args[1], _pointer(builder, args[0], vector.llvm))
+        written.align = BYTES[vector.kind]
+        return context.get_dummy_value()
+
+    return types.void(types.intp, value), codegen
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def store_mask(typing: Any, address: Any, mask: Any) -> Any:
+    """Write truth lanes as bytes."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        stored = ir.VectorType(LLVM["u1"], sig.args[1].width)
+        written = builder.store(builder.zext(args[1], stored), _pointer(builder, args[0], stored))
+        written.align = 1
+        return context.get_dummy_value()
+
+    return types.void(types.intp, mask), codegen
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def count(typing: Any, mask: Any) -> Any:
+    """Count the true lanes."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        bits = builder.bitcast(args[0], ir.IntType(sig.args[0].width))
+        return builder.zext(_popcount(builder, bits), ir.IntType(64))
+
+    return types.intp(mask), codegen
+
+
+def _popcount(builder: Any, bits: Any) -> Any:
+    function = cgutils.get_or_insert_function(
+        builder.module, ir.FunctionType(bits.type, [bits.type]), f"llvm.ctpop.{bits.type.intrinsic_name}"
+    )
+    wide = builder.zext(bits, ir.IntType(32)) if bits.type.width < 32 else bits
+    if wide is not bits:
+        function = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(wide.type, [wide.type]), "llvm.ctpop.i32"
+        )
+    return builder.call(function, [wide])

@@ -1,0 +1,56 @@
+"""What transforms: stages, chains, graphs, runs, and what becomes a stage by being fitted."""
+
+from ranvier.kernels import Step
+from ranvier.stage._align import Align
+from ranvier.stage._block_stage import BlockStage, Scratch
+from ranvier.stage._chain import Chain, chain
+from ranvier.stage._channel_stage import ChannelStage, contiguous, need_number
+from ranvier.stage._config import build_dataclass, from_table, to_table
+from ranvier.stage._contract import Contract, need_fitted
+from ranvier.stage._feed import feed, infos_of, through
+from ranvier.stage._files import (
+    dump_pipeline,
+    load_model,
+    load_pipeline,
+    model_provenance,
+    parse_pipeline,
+    save_model,
+)
+from ranvier.stage._graph import Graph, Node
+from ranvier.stage._learner import Learner
+from ranvier.stage._parallel import Parallel, parallel
+from ranvier.stage._registry import builtin, name_of, resolve
+from ranvier.stage._run import Run
+from ranvier.stage._stage import (
+    EVENTS,
+    SIGNAL,
+    Port,
+    Stage,
+    Tags,
+    as_tuple,
+    need_events,
+    need_signal,
+    need_stream,
+)
+from ranvier.stage._state import State, counter
+from ranvier.stage._trainable import (
+    Estimator,
+    Goal,
+    Recipe,
+    Samples,
+    Stream,
+    Trainable,
+    apply,
+    collect,
+    inside,
+    recipe,
+)
+
+__all__ = [
+    "EVENTS", "SIGNAL", "Align", "BlockStage", "Chain", "ChannelStage", "Contract", "Estimator", "Goal", "Graph",
+    "Learner", "Node", "Parallel", "Port", "Recipe", "Run", "Samples", "Scratch", "Stage", "State", "Step", "Stream",
+    "Tags", "Trainable", "apply", "as_tuple", "build_dataclass", "builtin", "chain", "collect", "contiguous", "counter",
+    "dump_pipeline", "feed", "from_table", "infos_of", "inside", "load_model", "load_pipeline", "model_provenance",
+    "name_of", "need_events", "need_fitted", "need_number", "need_signal", "need_stream", "parallel", "parse_pipeline",
+    "recipe", "resolve", "save_model", "through", "to_table",
+]  # fmt: skip

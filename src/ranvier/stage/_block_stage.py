@@ -1,0 +1,66 @@
+"""BlockStage: one signal in, one stream out; segments and empty blocks are taken care of."""
+
+from __future__ import annotations
+
+import abc
+from typing import Any, final
+
+import numpy as np
+
+from ranvier.stage._stage import Info, Stage
+from ranvier.stage._state import State, counter
+from ranvier.stream import Array, Block, StreamInfo
+
+
+class BlockStage(Stage):
+    """A stage whose author writes `prepare` and `step` only.
+
+    A jump of the index starts a new segment: the state goes back to what `prepare` made, and `step`
+    is called as after a fresh start. Counting is by absolute index, so that it does not matter where
+    a stream starts.
+    """
+
+    @abc.abstractmethod
+    def prepare(self, info: StreamInfo) -> State:
+        """Return the state at a fresh start."""
+
+    @abc.abstractmethod
+    def step(self, state: State, block: Block) -> Any:
+        """Transform a block (it may be empty) that follows the last one without a jump."""
+
+    @final
+    def init(self, *infos: Info) -> State:
+        self.describe(*infos)
+        (info,) = infos
+        state = self.prepare(info)  # type: ignore[arg-type]
+        return State(children={"stage": state}, next=counter(-1))
+
+    @final
+    def process(self, state: State, *chunks: Any) -> Any:
+        (block,) = chunks
+        inner = state.children["stage"]
+        following = state.arrays["next"]
+        if block.n:
+            if following[0] != block.start and following[0] >= 0:
+                inner.reset()
+            following[0] = block.stop
+        return self.step(inner, block)
+
+
+class Scratch:
+    """Memory for results that is lent until the next call; it grows only when a longer block comes."""
+
+    __slots__ = ("_data", "_valid", "dtype", "shape")
+
+    def __init__(self, shape: tuple[int, ...], dtype: Any, n: int = 64) -> None:
+        self.shape = shape
+        self.dtype = np.dtype(dtype)
+        self._data = np.zeros((n, *shape), self.dtype)
+        self._valid = np.ones((n, *shape), bool)
+
+    def take(self, n: int) -> tuple[Array, Array]:
+        """Return room for `n` samples and for their mask."""
+        if n > len(self._data):
+            self._data = np.zeros((n, *self.shape), self.dtype)
+            self._valid = np.ones((n, *self.shape), bool)
+        return self._data[:n], self._valid[:n]

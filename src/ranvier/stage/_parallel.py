@@ -1,0 +1,184 @@
+"""Parallel: stages side by side, ``a & b``, their outputs joined channel by channel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, final
+
+import numpy as np
+
+from ranvier.errors import ContractError
+from ranvier.stage._compose import combine_tags, describe_infos, union_ports, wire
+from ranvier.stage._stage import Info, Port, Stage, Tags
+from ranvier.stage._state import State, counter
+from ranvier.stream import Block, Channels, Origin, StreamInfo, is_all_valid
+
+_EVENT_ROOM = 64  # event-locked samples that a branch may be ahead of another
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Parallel(Stage):
+    """Branches that see the same input; made by ``a & b``, which flattens.
+
+    Outputs are joined along the last axis, aligned to whole samples: a branch with less delay is held
+    back until the slowest one speaks of the same instant. What remains below one sample is `residue`.
+
+    Parameters
+    ----------
+    branches
+        Stages with one signal output each, of the same rate and shape but for the last axis.
+    """
+
+    branches: tuple[Stage, ...]
+
+    @property
+    def inputs(self) -> tuple[Port, ...]:  # type: ignore[override]
+        return union_ports(self.branches[0].inputs, (b.inputs for b in self.branches[1:]))
+
+    @property
+    def tags(self) -> Tags:  # type: ignore[override]
+        return combine_tags(self.branches)
+
+    def _outs(self, *infos: Info) -> list[StreamInfo]:
+        named = describe_infos(self, infos)
+        outs: list[StreamInfo] = []
+        for branch in self.branches:
+            out = branch.describe(*wire(branch.inputs, named))
+            if not isinstance(out, StreamInfo):
+                raise ContractError(f"Parallel needs one signal from every branch; got {out!r}. End it with a signal.")
+            outs.append(out)
+        a = outs[0]
+        for b in outs[1:]:
+            if (a.rate, a.shape[:-1]) != (b.rate, b.shape[:-1]):
+                raise ContractError(
+                    f"Parallel needs branches of one rate and shape; got {float(a.rate):g} Hz {a.shape} and "
+                    f"{float(b.rate):g} Hz {b.shape}. Give them the same hop, or resample."
+                )
+        return outs
+
+    @staticmethod
+    def _lags(outs: list[StreamInfo]) -> list[Fraction]:
+        """Return how many samples each branch is held back, before rounding."""
+        if not outs[0].rate:
+            return [Fraction(0)] * len(outs)
+        heard = [o.origin.offset - o.delay * o.origin.rate for o in outs]
+        return [(h - min(heard)) / o.origin.step for h, o in zip(heard, outs, strict=True)]
+
+    def residue(self, *infos: Info) -> tuple[Fraction, ...]:
+        """Return by how much each branch is still too early after alignment [s]."""
+        outs = self._outs(*infos)
+        return tuple(
+            (lag - lag // 1) / o.rate if o.rate else Fraction(0) for lag, o in zip(self._lags(outs), outs, strict=True)
+        )
+
+    def describe(self, *infos: Info) -> StreamInfo:
+        outs = self._outs(*infos)
+        lags = [int(lag // 1) for lag in self._lags(outs)]
+        first = outs[0]
+        origin = first.origin
+        newest = [o.origin.offset - lag * o.origin.step for lag, o in zip(lags, outs, strict=True)]
+        offset = max(newest)
+        held = [int(-((n - offset) // 1)) for n in newest]
+        return first.but(
+            channels=_join_channels(outs),
+            shape=(*first.shape[:-1], sum(o.shape[-1] for o in outs)),
+            dtype=np.result_type(*[o.dtype for o in outs]),
+            origin=Origin(
+                source=origin.source, rate=origin.rate, step=origin.step, offset=offset,
+                span=max(o.origin.span + h for o, h in zip(outs, held, strict=True)),
+            ),
+            support=max(o.support + h for o, h in zip(outs, held, strict=True)),
+            settle=max(o.settle + h for o, h in zip(outs, held, strict=True)),
+            delay=max(o.delay + lag / o.rate if o.rate else o.delay for o, lag in zip(outs, lags, strict=True)),
+        )  # fmt: skip
+
+    def init(self, *infos: Info) -> State:
+        outs = self._outs(*infos)
+        named = describe_infos(self, infos)
+        lags = [int(lag // 1) for lag in self._lags(outs)]
+        if outs[0].rate:
+            ahead = [lag - o.origin.offset / o.origin.step for lag, o in zip(lags, outs, strict=True)]
+            room = int(max(ahead) - min(ahead)) + max(lags) + 3
+        else:
+            room = _EVENT_ROOM
+        arrays: dict[str, Any] = {"next": counter(-1)}
+        children = {}
+        for i, (branch, out) in enumerate(zip(self.branches, outs, strict=True)):
+            children[str(i)] = branch.init(*wire(branch.inputs, named))
+            arrays |= {
+                f"data{i}": np.zeros((room, *out.shape), out.dtype),
+                f"valid{i}": np.zeros((room, *out.shape), bool),
+                f"at{i}": np.zeros(room, np.int64),
+                f"held{i}": counter(),
+                f"start{i}": counter(-1),
+            }
+        return State((lags, np.result_type(*[o.dtype for o in outs])), children, **arrays)
+
+    def process(self, state: State, *chunks: Any) -> Block:
+        lags, dtype = state.design
+        first = next((c for c in chunks if isinstance(c, Block)), None)
+        if first is not None and first.n:
+            if state["next"][0] not in (-1, first.start):
+                state.reset()
+            state["next"][0] = first.stop
+        named = {p.name: c for p, c in zip(self.inputs, chunks, strict=True)}
+        parts: list[Block] = []
+        for i, (branch, child) in enumerate(zip(self.branches, state.children.values(), strict=True)):
+            parts.append(self._pending(state, i, branch.process(child, *wire(branch.inputs, named))))
+        start = max(p.start + lag for p, lag in zip(parts, lags, strict=True))
+        stop = max(start, min(p.stop + lag for p, lag in zip(parts, lags, strict=True)))
+        taken = [p.cut(start - lag - p.start, stop - lag - p.start) if stop > start else p.cut(0, 0)
+                 for p, lag in zip(parts, lags, strict=True)]  # fmt: skip
+        for i, (p, lag) in enumerate(zip(parts, lags, strict=True)):
+            self._keep(state, i, p.cut(min(max(stop - lag - p.start, 0), p.n), p.n))
+        data = np.concatenate([t.data for t in taken], axis=-1, dtype=dtype)
+        valid = None
+        if not all(is_all_valid(t.valid) for t in taken):
+            valid = np.concatenate([t.valid for t in taken], axis=-1)
+        ats = [t.at for t in taken if t.at is not None]
+        return Block(data, start, valid, np.maximum.reduce(ats) if ats else None)
+
+    @staticmethod
+    def _pending(state: State, i: int, new: Block) -> Block:
+        """Return what a branch had left over, followed by what it says now."""
+        held = int(state[f"held{i}"][0])
+        if not held:
+            return new
+        old = Block(state[f"data{i}"][:held], int(state[f"start{i}"][0]), state[f"valid{i}"][:held])
+        at = None if new.at is None else np.concatenate([state[f"at{i}"][:held], new.at])
+        data, valid = np.concatenate([old.data, new.data]), np.concatenate([old.valid, new.valid])
+        return Block(data, old.start, valid, at)
+
+    @staticmethod
+    def _keep(state: State, i: int, rest: Block) -> None:
+        state[f"held{i}"][0] = rest.n
+        state[f"start{i}"][0] = rest.start
+        state[f"data{i}"][: rest.n] = rest.data
+        state[f"valid{i}"][: rest.n] = rest.valid
+        if rest.at is not None:
+            state[f"at{i}"][: rest.n] = rest.at
+
+
+def _join_channels(outs: list[StreamInfo]) -> Channels:
+    """Join channels; names that occur in several branches get the branch's number."""
+    names = [n for o in outs for n in o.channels.names]
+    twice = len(set(names)) < len(names)
+    joined: Channels | None = None
+    for i, o in enumerate(outs, start=1):
+        c = o.channels
+        if twice:
+            c = Channels.of([f"{n}.{i}" for n in c.names], c.kinds, c.units, c.positions, c.groups)
+        joined = c if joined is None else joined + c
+    if joined is None:
+        raise ContractError("Parallel needs at least one branch; got none. Write a & b.")
+    return joined
+
+
+def parallel(*branches: Stage) -> Parallel:
+    """Put stages side by side, flattening."""
+    flat: list[Stage] = []
+    for b in branches:
+        flat += b.branches if isinstance(b, Parallel) else (b,)
+    return Parallel(tuple(flat))

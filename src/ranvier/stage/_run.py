@@ -1,0 +1,199 @@
+"""Run: the only owner of states; push chunks in, get chunks out, save, restore, swap."""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Mapping
+from typing import Any
+
+from ranvier.errors import ContractError, StateError
+from ranvier.stage._align import Align
+from ranvier.stage._chain import Chain
+from ranvier.stage._compose import check_ports
+from ranvier.stage._graph import Graph, Node
+from ranvier.stage._learner import Learner
+from ranvier.stage._parallel import Parallel
+from ranvier.stage._stage import Info, Stage, as_tuple
+from ranvier.stage._state import State
+from ranvier.stream import Array, Block, Control, concatenate, merge_events
+
+
+class Run:
+    """A stage in motion on given streams.
+
+    Everything is designed, allocated and compiled here; `push` and `step` only compute.
+
+    Parameters
+    ----------
+    stage
+        A stage, chain, parallel or graph. A recipe that was not fitted cannot be started.
+    *infos
+        What flows into each of its ports.
+
+    Attributes
+    ----------
+    info
+        What comes out (a tuple for several ports).
+    controls
+        What was applied so far, in order: what a recording must hold besides the samples.
+    """
+
+    def __init__(self, stage: Stage, *infos: Info) -> None:
+        if not isinstance(stage, Stage):
+            raise ContractError(
+                f"Run needs a fitted stage; got {type(stage).__name__}, which was never fitted. Call its fit first."
+            )
+        self.stage = stage
+        self.infos = infos
+        self.info: Any = stage.describe(*infos)
+        self.controls: list[Control] = []
+        self._waiting: list[Control] = []
+        self._new: dict[int, Stage] = {}
+        self._state: State = stage.init(*infos)
+
+    def push(self, *chunks: Any) -> Any:
+        """Feed one chunk a port and return what comes out, in memory of its own."""
+        outs = [tuple(x.copy() for x in as_tuple(self._process(part))) for part in self._parts(chunks)]
+        joined = outs[0] if len(outs) == 1 else tuple(_join(list(xs)) for xs in zip(*outs, strict=True))
+        return joined if len(joined) > 1 else joined[0]
+
+    def step(self, *chunks: Any) -> Any:
+        """Feed one chunk a port and return what comes out in lent memory, to be used before the next call."""
+        parts = self._parts(chunks)
+        return self._process(parts[0]) if len(parts) == 1 else self.push(*chunks)
+
+    def _process(self, part: tuple[tuple[Control, ...], tuple[Any, ...]]) -> Any:
+        due, chunks = part
+        for control in due:
+            self._apply(control)
+        return self.stage.process(self._state, *chunks)
+
+    def _parts(self, chunks: tuple[Any, ...]) -> list[tuple[tuple[Control, ...], tuple[Any, ...]]]:
+        """Cut the chunks where Controls fall due."""
+        check_ports("Run", self.stage.inputs, chunks)
+        if not self._waiting:
+            return [((), chunks)]
+        first = chunks[0]
+        parts = []
+        due: tuple[Control, ...] = ()
+        while self._waiting and self._waiting[0].at_sample < first.stop:
+            at = max(self._waiting[0].at_sample, first.start)
+            if at > first.start:
+                parts.append((due, tuple(_cut(c, c.start, at) for c in chunks)))
+                chunks = tuple(_cut(c, at, c.stop) for c in chunks)
+                first, due = chunks[0], ()
+            due += (self._waiting.pop(0),)
+        return [*parts, (due, chunks)]
+
+    def control(self, control: Control) -> None:
+        """Let a Control take effect at its sample (at the next chunk, if that has passed)."""
+        insort(self._waiting, control, key=lambda c: c.at_sample)
+
+    def swap(self, node: str, stage: Stage, at: int) -> None:
+        """Replace the stage of a node from source sample `at` on; it must put out the very same stream.
+
+        Parameters
+        ----------
+        node
+            Place in a chain (``"2"``), name in a graph, path through nested ones (``"front/2"``); empty
+            for the whole stage.
+        """
+        _replace(self.stage, node.split("/") if node else [], stage, self.infos)
+        control = Control(at_sample=at, kind="swap", node=node, payload={"stage": stage.id})
+        self._new[id(control)] = stage
+        self.control(control)
+
+    def _apply(self, control: Control) -> None:
+        path = control.node.split("/") if control.node else []
+        if control.kind == "swap":
+            stage = self._new.pop(id(control))
+            self.stage, given = _replace(self.stage, path, stage, self.infos)
+            fresh = stage.init(*given)
+            if path:
+                parent = self._find(path[:-1])[1]
+                parent.children[path[-1]] = fresh
+            else:
+                self._state = fresh
+        else:
+            stage, state = self._find(path)
+            if control.kind == "learn" and isinstance(stage, Learner):
+                stage.learn(state, control.payload)
+            elif control.kind in ("timeout", "resume") and isinstance(stage, Align):
+                stage.control(state, control)
+            else:
+                raise StateError(
+                    f"Run needs a node that takes {control.kind!r}; got {type(stage).__name__} at {control.node!r}. "
+                    "Send learn to a Learner, timeout and resume to an Align."
+                )
+        self.controls.append(control)
+
+    def _find(self, path: list[str]) -> tuple[Stage, State]:
+        stage, state = self.stage, self._state
+        for name in path:
+            stage, state = _children(stage)[name], state.children[name]
+        return stage, state
+
+    def save(self) -> dict[str, Array]:
+        """Return everything that the run remembers, as copies of plain arrays under flat names."""
+        return {name: a.copy() for name, a in self._state.flat().items()}
+
+    def restore(self, saved: Mapping[str, Array]) -> None:
+        """Go on from what `save` returned, in a run of the same stage on the same streams."""
+        self._state.load(saved)
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the state [bytes]."""
+        return self._state.nbytes
+
+
+def _cut(chunk: Any, start: int, stop: int) -> Any:
+    if isinstance(chunk, Block):
+        return chunk.cut(start - chunk.start, stop - chunk.start)
+    return chunk.cut(start, stop)
+
+
+def _join(chunks: list[Any]) -> Any:
+    return concatenate(chunks) if isinstance(chunks[0], Block) else merge_events(chunks)
+
+
+def _children(stage: Stage) -> dict[str, Stage]:
+    if isinstance(stage, Chain):
+        return {str(i): s for i, s in enumerate(stage.stages)}
+    if isinstance(stage, Parallel):
+        return {str(i): s for i, s in enumerate(stage.branches)}
+    if isinstance(stage, Graph):
+        return {n.name: n.stage for n in stage.nodes}
+    return {}
+
+
+def _replace(stage: Stage, path: list[str], new: Stage, infos: tuple[Info, ...]) -> tuple[Stage, tuple[Info, ...]]:
+    """Return the stage with the one at `path` replaced, and what flows into that one."""
+    if not path:
+        before, after = stage.describe(*infos), new.describe(*infos)
+        if before != after:
+            raise ContractError(
+                f"swap needs a stage that puts out the same stream; got {after} instead of {before}. "
+                "Streams stay constant while anything runs; start a new run for another stream."
+            )
+        return new, infos
+    inside = _children(stage)
+    if path[0] not in inside:
+        raise ContractError(f"swap needs a node that exists; got {path[0]!r}, known are {', '.join(inside) or 'none'}.")
+    if isinstance(stage, Chain):
+        i = int(path[0])
+        given = stage.infos(*infos)[i]
+        inner, found = _replace(stage.stages[i], path[1:], new, given)
+        return Chain((*stage.stages[:i], inner, *stage.stages[i + 1 :])), found
+    if isinstance(stage, Graph):
+        wires = stage.infos(*infos)
+        node = next(n for n in stage.nodes if n.name == path[0])
+        inner, found = _replace(node.stage, path[1:], new, tuple(wires[s] for s in node.inputs))
+        nodes = tuple(Node(n.name, inner, n.inputs) if n is node else n for n in stage.nodes)
+        return Graph(stage.ports, nodes, stage.results), found
+    if not isinstance(stage, Parallel):
+        raise ContractError(f"swap needs a chain, parallel or graph around the node; got {type(stage).__name__}.")
+    i = int(path[0])
+    named = {p.name: x for p, x in zip(stage.inputs, infos, strict=True)}
+    inner, found = _replace(stage.branches[i], path[1:], new, tuple(named[p.name] for p in stage.branches[i].inputs))
+    return Parallel((*stage.branches[:i], inner, *stage.branches[i + 1 :])), found

@@ -1,0 +1,263 @@
+"""Trainable: what becomes a stage by `fit`; it is not a stage, so nothing unfitted can be started."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+import numpy.typing as npt
+
+from ranvier.errors import ContractError
+from ranvier.stage._chain import Chain, chain
+from ranvier.stage._compose import union_ports
+from ranvier.stage._feed import infos_of, through
+from ranvier.stage._run import Run
+from ranvier.stage._stage import SIGNAL, Port, Stage
+from ranvier.stream import Array, Block, Recording, StreamInfo, Targets, Trials, is_all_valid
+
+Goal = Trials | Sequence[Targets]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Samples:
+    """What an estimator is fitted on: samples that lie wholly inside a trial, valid throughout.
+
+    Parameters
+    ----------
+    x
+        Shape ``(n, *shape)``.
+    y
+        Label of each (text), or what it should follow, float64 ``(n, n_values)``.
+    trial
+        Index of the trial of each; for continuous targets, of the unbroken stretch.
+    names, units
+        Of the continuous targets.
+    dropped
+        Samples left out because something in them was invalid.
+    """
+
+    x: Array
+    y: npt.NDArray[Any]
+    trial: npt.NDArray[np.int64]
+    names: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
+    dropped: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Stream:
+    """A whole recording after some stages: description and blocks, which jump where a segment ends."""
+
+    info: StreamInfo
+    blocks: list[Block]
+
+    def newest(self, block: Block) -> npt.NDArray[np.int64]:
+        """Return the newest source sample that each sample of a block can see."""
+        if block.at is not None:
+            return block.at
+        step, offset = self.info.origin.step, self.info.origin.offset
+        k = np.arange(block.start, block.stop, dtype=np.int64)
+        d = step.denominator * offset.denominator
+        return (k * (step.numerator * offset.denominator) + offset.numerator * step.denominator) // d
+
+
+class Trainable(abc.ABC):
+    """What learns from recordings and trials, and becomes a frozen stage."""
+
+    inputs: tuple[Port, ...] = (SIGNAL,)
+
+    @abc.abstractmethod
+    def fit(self, recordings: Recording | Sequence[Recording], trials: Goal) -> Stage:
+        """Return a new frozen stage with its input contract; same data and seed, same stage."""
+
+    def __or__(self, other: Any) -> Any:
+        return recipe(self, other) if isinstance(other, Stage | Trainable) else NotImplemented
+
+
+class Estimator(Trainable):
+    """A trainable whose author writes `fit_samples` only."""
+
+    @abc.abstractmethod
+    def fit_samples(self, info: StreamInfo, samples: Samples) -> Stage:
+        """Return the fitted stage for streams like `info`."""
+
+    @final
+    def fit(self, recordings: Recording | Sequence[Recording], trials: Goal) -> Stage:
+        return Recipe((self,)).fit(recordings, trials)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Recipe(Trainable):
+    """A chain with something to be fitted in it; fitted left to right through the very same `process`.
+
+    Parameters
+    ----------
+    steps
+        Stages and trainables in the order of the data's way.
+    """
+
+    steps: tuple[Stage | Trainable, ...]
+
+    @property
+    def inputs(self) -> tuple[Port, ...]:  # type: ignore[override]
+        first, *rest = self.steps
+        return union_ports(first.inputs, (s.inputs[1:] for s in rest))
+
+    @property
+    def front(self) -> Stage | None:
+        """The stages before the first trainable: what need not be refitted in every fold."""
+        stages = self._leading()
+        return chain(*stages) if stages else None
+
+    def _leading(self) -> list[Stage]:
+        out: list[Stage] = []
+        for s in self.steps:
+            if not isinstance(s, Stage):
+                break
+            out.append(s)
+        return out
+
+    def prepare(self, recordings: Recording | Sequence[Recording]) -> list[Stream]:
+        """Run the leading stages over whole recordings."""
+        several = [recordings] if isinstance(recordings, Recording) else list(recordings)
+        front = self.front
+        streams = []
+        for rec in several:
+            if front is None:
+                streams.append(Stream(rec.info, list(rec.blocks(max(1, int(rec.info.rate * 10))))))
+            else:
+                streams.append(Stream(front.describe(*infos_of(front, rec)), through(front, rec)))
+        return streams
+
+    def fit(self, recordings: Recording | Sequence[Recording], trials: Goal) -> Stage:
+        return self.fit_streams(self.prepare(recordings), trials)
+
+    def fit_streams(self, streams: Sequence[Stream], trials: Goal) -> Stage:
+        """Fit on recordings that `prepare` has run through the leading stages."""
+        stages = self._leading()
+        current = list(streams)
+        pending: list[Stage] = []
+        rest = self.steps[len(stages) :]
+        for i, step in enumerate(rest):
+            if isinstance(step, Stage):
+                fitted = step
+            else:
+                for p in pending:
+                    current = [apply(p, s) for s in current]
+                pending = []
+                info = same_info([s.info for s in current])
+                samples = collect(current, trials)
+                fitted = _fit(step, info, samples)
+            stages.append(fitted)
+            if any(not isinstance(later, Stage) for later in rest[i + 1 :]):
+                pending.append(fitted)
+        return chain(*stages)
+
+
+def _fit(step: Any, info: StreamInfo, samples: Samples) -> Stage:
+    if not isinstance(step, Estimator):
+        raise ContractError(f"Recipe needs stages and estimators; got {type(step).__name__}. Derive it from Estimator.")
+    if not len(samples.x):
+        raise ContractError(
+            f"{type(step).__name__} needs at least one valid sample that lies wholly inside a trial; got none "
+            f"({samples.dropped} dropped as invalid, window {info.origin.span} source samples). "
+            "Make windows shorter than the trials, or the trials longer."
+        )
+    return step.fit_samples(info, samples)
+
+
+def apply(stage: Stage, stream: Stream) -> Stream:
+    """Run a stage over what came out of earlier ones."""
+    run = Run(stage, stream.info)
+    out = [run.push(b) for b in stream.blocks]
+    return Stream(run.info, [b for b in out if b.n])
+
+
+def collect(streams: Sequence[Stream], trials: Goal) -> Samples:
+    """Gather the samples that lie wholly inside trials (or have targets), and are valid throughout."""
+    if isinstance(trials, Trials):
+        return _collect_trials(streams, trials)
+    return _collect_targets(streams, trials)
+
+
+def _good(block: Block, places: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    if is_all_valid(block.valid):
+        return np.ones(len(places), bool)
+    ok: npt.NDArray[np.bool_] = block.valid[places].reshape(len(places), -1).all(axis=1)
+    return ok
+
+
+def inside(stream: Stream, block: Block, begin: int, end: int) -> slice:
+    """Return the samples of a block whose window lies wholly in source samples ``begin <= i < end``."""
+    newest = stream.newest(block)
+    a, b = np.searchsorted(newest, [begin + stream.info.origin.span - 1, end])
+    return slice(int(a), int(max(a, b)))
+
+
+def _collect_trials(streams: Sequence[Stream], trials: Trials) -> Samples:
+    x, y, which, dropped = [], [], [], 0
+    for r, stream in enumerate(streams):
+        mine = np.flatnonzero(trials.recording == r)
+        begins, ends = trials.begin, trials.end
+        for t in mine:
+            for block in stream.blocks:
+                part = inside(stream, block, int(begins[t]), int(ends[t]))
+                places = np.arange(part.start, part.stop)
+                if len(places):
+                    ok = _good(block, places)
+                    dropped += int((~ok).sum())
+                    x.append(block.data[places[ok]])
+                    y += [trials.label[t]] * int(ok.sum())
+                    which += [int(t)] * int(ok.sum())
+    shape = streams[0].info.shape
+    data = np.concatenate(x) if x else np.empty((0, *shape), streams[0].info.dtype)
+    return Samples(x=data, y=np.array(y, dtype=np.str_), trial=np.array(which, dtype=np.int64), dropped=dropped)
+
+
+def _collect_targets(streams: Sequence[Stream], targets: Sequence[Targets]) -> Samples:
+    if len(targets) != len(streams):
+        raise ContractError(f"fit needs targets for each recording; got {len(targets)} for {len(streams)}.")
+    x, y, which, dropped = [], [], [], 0
+    for stretch, (stream, goal) in enumerate(zip(streams, targets, strict=True)):
+        for block in stream.blocks:
+            newest = stream.newest(block)
+            a, b = np.searchsorted(newest, [goal.start + stream.info.origin.span - 1, goal.stop])
+            places = np.arange(a, max(a, b))
+            ok = _good(block, places)
+            dropped += int((~ok).sum())
+            places = places[ok]
+            x.append(block.data[places])
+            y.append(goal.values[newest[places] - goal.start])
+            which.append(np.full(len(places), stretch, np.int64))
+    return Samples(
+        x=np.concatenate(x), y=np.concatenate(y), trial=np.concatenate(which),
+        names=targets[0].names, units=targets[0].units, dropped=dropped,
+    )  # fmt: skip
+
+
+def same_info(infos: Sequence[StreamInfo]) -> StreamInfo:
+    """Refuse recordings that differ in channels, units, rate or shape."""
+    from ranvier.stage._contract import Contract
+
+    first = Contract.of(infos[0])
+    for info in infos[1:]:
+        if Contract.of(info) != first:
+            first.check(Recipe(()), info)
+    return infos[0]
+
+
+def recipe(*steps: Any) -> Recipe:
+    """Put stages and trainables in sequence, flattening."""
+    flat: list[Any] = []
+    for s in steps:
+        if isinstance(s, Recipe):
+            flat += s.steps
+        elif isinstance(s, Chain):
+            flat += s.stages
+        else:
+            flat.append(s)
+    return Recipe(tuple(flat))
