@@ -14,27 +14,7 @@ import numpy as np
 
 from ranvier.errors import ContractError
 
-BODY_OPS = tuple(
-    [
-        "add",
-        "sub",
-        "mul",
-        "div",
-        "fma",
-        "neg",
-        "absv",
-        "sqrt",
-        "minv",
-        "maxv",
-        "lt",
-        "le",
-        "both",
-        "either",
-        "other",
-        "select",
-        "like",
-    ]
-)
+BODY_OPS = tuple("add sub mul div fma neg absv sqrt minv maxv lt le both either other select like".split())
 
 Function = Callable[..., Any]
 

@@ -66,7 +66,6 @@ def load_source(text: str) -> ModuleType:
             file.write(text.encode())
         os.replace(temporary, path)
     spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
     if spec is None or spec.loader is None:
         raise SafetyError(f"The kernel cache needs to be importable; {path} is not. Set RANVIER_CACHE elsewhere.")
     module = importlib.util.module_from_spec(spec)

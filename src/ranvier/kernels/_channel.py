@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -20,7 +21,9 @@ LANES = 64  # rows are padded to whole cache lines of f4
 
 @lru_cache(maxsize=1)
 def best_width() -> int:
-    """Lanes of float32 that this CPU's registers hold."""
+    """Lanes of float32 that this CPU's registers hold; ``RANVIER_WIDTH`` sets another number."""
+    if wanted := os.environ.get("RANVIER_WIDTH"):
+        return int(wanted)
     import llvmlite.binding as llvm
 
     features = llvm.get_host_cpu_features()

@@ -162,5 +162,6 @@ class Align(Stage):
             )
         state[f"held{i}"][0] = rest.n
         state[f"start{i}"][0] = rest.start
-        state[f"data{i}"][: rest.n] = rest.data
-        state[f"valid{i}"][: rest.n] = rest.valid
+        for name, a in (("data", rest.data), ("valid", rest.valid)):
+            state[f"{name}{i}"][: rest.n] = a
+            state[f"{name}{i}"][rest.n :] = 0

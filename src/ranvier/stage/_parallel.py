@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, final
 
@@ -39,7 +39,7 @@ class Parallel(Stage):
 
     @property
     def tags(self) -> Tags:  # type: ignore[override]
-        return combine_tags(self.branches)
+        return replace(combine_tags(self.branches), permutable=False)
 
     def _outs(self, *infos: Info) -> list[StreamInfo]:
         named = describe_infos(self, infos)
@@ -155,10 +155,10 @@ class Parallel(Stage):
     def _keep(state: State, i: int, rest: Block) -> None:
         state[f"held{i}"][0] = rest.n
         state[f"start{i}"][0] = rest.start
-        state[f"data{i}"][: rest.n] = rest.data
-        state[f"valid{i}"][: rest.n] = rest.valid
-        if rest.at is not None:
-            state[f"at{i}"][: rest.n] = rest.at
+        for name, a in (("data", rest.data), ("valid", rest.valid), ("at", rest.at)):
+            if a is not None:
+                state[f"{name}{i}"][: rest.n] = a
+                state[f"{name}{i}"][rest.n :] = 0
 
 
 def _join_channels(outs: list[StreamInfo]) -> Channels:
