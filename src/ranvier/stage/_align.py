@@ -10,9 +10,9 @@ import numpy as np
 
 from ranvier.errors import ContractError, StateError
 from ranvier.stage._compose import describe_infos
-from ranvier.stage._stage import Info, Port, Stage, Tags, need_signal
+from ranvier.stage._stage import Port, Stage, Tags, need_signal
 from ranvier.stage._state import State, counter
-from ranvier.stream import Block, Channels, Control, Origin, StreamInfo
+from ranvier.stream import Block, Channels, Control, Info, Origin, StreamInfo
 
 
 @final

@@ -7,9 +7,9 @@ from typing import Any, final
 
 import numpy as np
 
-from ranvier.stage._stage import Info, Stage
+from ranvier.stage._stage import Stage
 from ranvier.stage._state import State, counter
-from ranvier.stream import Array, Block, StreamInfo
+from ranvier.stream import Array, Block, Info, StreamInfo
 
 
 class BlockStage(Stage):

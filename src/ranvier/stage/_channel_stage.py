@@ -10,9 +10,9 @@ import numpy as np
 from ranvier.errors import ContractError
 from ranvier.kernels import Step
 from ranvier.stage._block_stage import BlockStage, Scratch
-from ranvier.stage._stage import Info, Tags, need_signal
+from ranvier.stage._stage import Tags, need_signal
 from ranvier.stage._state import State
-from ranvier.stream import Array, Block, StreamInfo, is_all_valid
+from ranvier.stream import Array, Block, Info, StreamInfo, is_all_valid
 
 
 class ChannelStage(BlockStage):
@@ -52,7 +52,7 @@ class ChannelStage(BlockStage):
         out = self.describe(info)
         kernel = ChannelKernel([work], info.n_channels, info.dtype, out.dtype)
         arrays = kernel.state()
-        state = State(None, **arrays)
+        state = State(None, None, **arrays)
         state.design = (kernel, kernel.bind(state.arrays), Scratch(out.shape, out.dtype))
         return state
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from ranvier.errors import ContractError
 from ranvier.stage._run import Run
-from ranvier.stage._stage import Info, Stage
-from ranvier.stream import Block, Recording
+from ranvier.stage._stage import Stage
+from ranvier.stream import Block, Info, Recording
 
 
 def infos_of(stage: Any, recording: Recording) -> tuple[Info, ...]:

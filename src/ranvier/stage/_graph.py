@@ -7,8 +7,9 @@ from typing import Any, final
 
 from ranvier.errors import ContractError
 from ranvier.stage._compose import check_ports, combine_tags, describe_infos
-from ranvier.stage._stage import Info, Port, Stage, Tags, as_tuple
+from ranvier.stage._stage import Port, Stage, Tags, as_tuple
 from ranvier.stage._state import State
+from ranvier.stream import Info
 
 
 @dataclass(frozen=True, eq=False)

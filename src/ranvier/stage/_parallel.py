@@ -10,9 +10,9 @@ import numpy as np
 
 from ranvier.errors import ContractError
 from ranvier.stage._compose import combine_tags, describe_infos, union_ports, wire
-from ranvier.stage._stage import Info, Port, Stage, Tags
+from ranvier.stage._stage import Port, Stage, Tags
 from ranvier.stage._state import State, counter
-from ranvier.stream import Block, Channels, Origin, StreamInfo, is_all_valid
+from ranvier.stream import Block, Channels, Info, Origin, StreamInfo, is_all_valid
 
 _EVENT_ROOM = 64  # event-locked samples that a branch may be ahead of another
 

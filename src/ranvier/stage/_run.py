@@ -13,9 +13,9 @@ from ranvier.stage._compose import check_ports
 from ranvier.stage._graph import Graph, Node
 from ranvier.stage._learner import Learner
 from ranvier.stage._parallel import Parallel
-from ranvier.stage._stage import Info, Stage, as_tuple
+from ranvier.stage._stage import Stage, as_tuple
 from ranvier.stage._state import State
-from ranvier.stream import Array, Block, Control, concatenate, merge_events
+from ranvier.stream import Array, Block, Control, Info, concatenate, merge_events
 
 
 class Run:

@@ -187,8 +187,7 @@ def collect(streams: Sequence[Stream], trials: Goal) -> Samples:
 def _good(block: Block, places: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
     if is_all_valid(block.valid):
         return np.ones(len(places), bool)
-    ok: npt.NDArray[np.bool_] = block.valid[places].reshape(len(places), -1).all(axis=1)
-    return ok
+    return np.asarray(block.valid[places].reshape(len(places), -1).all(axis=1), dtype=bool)
 
 
 def inside(stream: Stream, block: Block, begin: int, end: int) -> slice:

@@ -31,8 +31,8 @@ def check_linear(stage: Stage, infos: Infos) -> None:
     seconds = seconds_for(stage, infos)
     wide = infos if info.dtype.kind != "i" else _floats(infos)
     x, y = scene(wide, seconds, 151), scene(wide, seconds, 152)
-    both = x.with_blocks(lambda b, _: Block(2.0 * b.data - 0.5 * y.chunks[0].data, b.start).copy())
-    cast = both.with_blocks(lambda b, i: Block(b.data.astype(i.dtype), b.start))
+    both = x.with_blocks(lambda b, _: Block(2.0 * b.data - 0.5 * y.chunks[0].data, b.start, None, b.at))
+    cast = both.with_blocks(lambda b, i: Block(b.data.astype(i.dtype), b.start, None, b.at))
     fx, fy, fz = (outputs(flow(stage, wide, s.pieces([s.n]))[0])[0] for s in (x, y, cast))
     wanted = 2.0 * fx.data.astype(float) - 0.5 * fy.data.astype(float)
     scale = np.abs(wanted).max(initial=0.0) + np.abs(cast.chunks[0].data).max(initial=0.0) * 0.1

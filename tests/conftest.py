@@ -1,0 +1,25 @@
+"""Shared by all tests: where real recordings lie, and how Hypothesis behaves."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+settings.register_profile(
+    "fast", max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+)
+settings.register_profile("deep", max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """The folder of real recordings beside the checkout."""
+    if not SHARED.is_dir():
+        pytest.skip("real recordings are not beside this checkout (../shared/data)")
+    return SHARED
