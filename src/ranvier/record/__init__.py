@@ -1,0 +1,22 @@
+"""What remains: recordings of many formats, opened lazily, in uV, with their events and gaps as the file has them."""
+
+from ranvier.record._array import ArrayRecording, from_array
+from ranvier.record._base import BaseRecording, Mark, Segment, StreamEntry
+from ranvier.record._faults import Finding, faults
+from ranvier.record._format import Format
+from ranvier.record._open import formats, open, streams
+
+__all__ = [
+    "ArrayRecording",
+    "BaseRecording",
+    "Finding",
+    "Format",
+    "Mark",
+    "Segment",
+    "StreamEntry",
+    "faults",
+    "formats",
+    "from_array",
+    "open",
+    "streams",
+]
