@@ -81,6 +81,7 @@ class ChannelKernel:
             "f4": np.zeros((max(self._n_state["f4"], 1), self.pad), dtype=np.float32),
             "f8": np.zeros((max(self._n_state["f8"], 1), self.pad), dtype=np.float64),
             "wait": wait,
+            "waiting": np.ones(1, dtype=np.int64),
         }
 
     def bind(self, state: dict[str, Array]) -> Array:
@@ -93,16 +94,15 @@ class ChannelKernel:
             table[AT[name]] = address(a)
         table[AT["pad"]] = self.pad
         table[AT["last"]] = self.n_channels
-        table[AT["waiting"]] = 1
         return table
 
-    def __call__(self, table: Array, x: Array, mask: Array | None, y: Array, w: Array) -> bool:
+    def __call__(self, table: Array, waiting: Array, x: Array, mask: Array | None, y: Array, w: Array) -> bool:
         """Run one block; return True where every number that came out is valid.
 
         Parameters
         ----------
-        table
-            From `bind`.
+        table, waiting
+            From `bind`; how many channels wait, from `state`.
         x
             ``(n, n_channels)``, channels contiguous.
         mask
@@ -117,7 +117,7 @@ class ChannelKernel:
         table[5] = address(y)
         table[6] = y.strides[0]
         clean = mask is None
-        if not clean or table[19]:
+        if not clean or waiting[0]:
             if mask is None:
                 mask = _ones(self.n_channels)
                 table[4] = 0
@@ -129,6 +129,7 @@ class ChannelKernel:
             w.fill(True)
         table[9] = clean
         self._kernel(table)
+        waiting[0] = table[19]
         return not table[18]
 
 

@@ -64,7 +64,7 @@ class ChannelStage(BlockStage):
             return Block(y, block.start)
         x = contiguous(block.data)
         mask = None if is_all_valid(block.valid) else contiguous(block.valid)
-        good = kernel(table, x, mask, y, w)
+        good = kernel(table, state["waiting"], x, mask, y, w)
         return Block(y, block.start, None if good else w, block.at)
 
 

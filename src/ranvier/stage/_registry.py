@@ -21,7 +21,7 @@ def _plugins() -> Any:
 def _in_room(room: str) -> dict[str, type]:
     module = import_module(f"ranvier.{room}")
     found = {}
-    for name in module.__all__:
+    for name in getattr(module, "__all__", ()):
         thing = getattr(module, name)
         if isinstance(thing, type) and issubclass(thing, Stage | Trainable):
             found[f"{room}.{name}"] = thing

@@ -130,6 +130,11 @@ class Run:
     def _find(self, path: list[str]) -> tuple[Stage, State]:
         stage, state = self.stage, self._state
         for name in path:
+            if name not in _children(stage):
+                known = ", ".join(_children(stage)) or "none"
+                raise StateError(
+                    f"Run has no node {name!r} in {type(stage).__name__}; known are {known}. Mend the path."
+                )
             stage, state = _children(stage)[name], state.children[name]
         return stage, state
 
