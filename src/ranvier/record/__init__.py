@@ -1,10 +1,11 @@
 """What remains: recordings of many formats, opened lazily, in uV, with their events and gaps as the file has them."""
 
 from ranvier.record._array import ArrayRecording, from_array
-from ranvier.record._base import BaseRecording, Mark, Segment, StreamEntry
+from ranvier.record._base import BaseRecording, Mark, Segment
 from ranvier.record._faults import Finding, faults
 from ranvier.record._format import Format
 from ranvier.record._open import formats, open, streams
+from ranvier.record._streams import StreamEntry
 
 __all__ = [
     "ArrayRecording",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
@@ -72,6 +71,8 @@ class ArrayRecording(BaseRecording):
         """Return the SHA-256 of its files; of the numbers and their description where there are none."""
         if self.files:
             return super().digest()
+        import hashlib  # 3 ms that importing this room need not cost
+
         total = hashlib.sha256(repr((self.info, self._given, self._said.scale, self._said.offset)).encode())
         total.update(np.ascontiguousarray(self._data).tobytes())
         return total.hexdigest()
@@ -194,23 +195,20 @@ def _open_raw(
 
 def _open_numpy(path: Path, *, description: Any = None, labels: Mapping[str, str] | None = None) -> ArrayRecording:
     said, beside = find_description(path, description)
-    loaded = np.load(path, mmap_mode="r", allow_pickle=False)
-    trial_labels = said.labels
-    if isinstance(loaded, np.ndarray):
-        data, lazy = _arranged(loaded, said, path.name), True
+    trial_labels, lazy = said.labels, path.suffix.lower() != ".npz"
+    if lazy:
+        joined = np.load(path, mmap_mode="r", allow_pickle=False)
     else:
-        with loaded:
-            wanted = said.data or (("data",) if "data" in loaded.files else tuple(loaded.files[:1]))
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as held:
+            wanted = said.data or (("data",) if "data" in held.files else tuple(held.files[:1]))
             named = (said.labels,) if isinstance(said.labels, str) else ()
-            if absent := [d for d in (*wanted, *named) if d not in loaded.files]:
+            if absent := [d for d in (*wanted, *named) if d not in held.files]:
                 raise ConfigError(
-                    f"{path.name} has no array {absent[0]!r}; it has {', '.join(loaded.files)}. Correct 'data'."
+                    f"{path.name} has no array {absent[0]!r}; it has {', '.join(held.files)}. Correct it."
                 )
-            parts = [loaded[d] for d in wanted]
-            if isinstance(said.labels, str):
-                trial_labels = loaded[said.labels].tolist()
-        joined = np.concatenate(parts, axis=said.axes.index("channel")) if len(parts) > 1 else parts[0]
-        data, lazy = _arranged(joined, said, path.name), False
+            joined = np.concatenate([held[d] for d in wanted], axis=said.axes.index("channel"))
+            trial_labels = held[said.labels].tolist() if isinstance(said.labels, str) else said.labels
+    data = _arranged(joined, said, path.name)
     return ArrayRecording(
         data,
         said,

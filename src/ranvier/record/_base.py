@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import abc
-import hashlib
-import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from ranvier.errors import ContractError, FormatError, MissingExtraError, RanvierError
+from ranvier.errors import ContractError, FormatError
+from ranvier.record._reading import guarded
 from ranvier.stream import EVENT, Block, Entities, EventInfo, Events, StreamInfo, Targets, Trials
 
 Samples = npt.NDArray[np.float32]
@@ -44,36 +40,6 @@ class Mark(NamedTuple):
     value: float = 0.0
     source: int = 0
     uncertainty: float = 0.0
-
-
-def need(library: str, who: str) -> ModuleType:
-    """Import a library of the extra ``record``, or say how to install it."""
-    try:
-        return import_module(library)
-    except ImportError as error:
-        raise MissingExtraError(who, library, "record") from error
-
-
-@contextmanager
-def guarded(path: Path, notes: list[str], doing: str) -> Iterator[None]:
-    """Turn what a library raises into a `FormatError`, and what it warns about into notes."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            yield
-        except (RanvierError, MemoryError):
-            raise
-        except Exception as error:
-            what = " ".join(str(error).split())[:300] or type(error).__name__
-            raise FormatError(
-                f"{path.name} could not be read while {doing}: {type(error).__name__}: {what}. "
-                "The file is damaged or not what its name says; get a fresh copy and compare their sizes."
-            ) from error
-        finally:
-            for warning in caught:
-                text = " ".join(str(warning.message).split())
-                if "does not conform to MNE naming conventions" not in text and text not in notes:
-                    notes.append(text)
 
 
 class BaseRecording(abc.ABC):
@@ -277,6 +243,8 @@ class BaseRecording(abc.ABC):
 
     @cached_property
     def _digest(self) -> str:
+        import hashlib  # 3 ms that importing this room need not cost
+
         total = hashlib.sha256()
         for path in self.files:
             with path.open("rb") as file:
@@ -289,52 +257,3 @@ class BaseRecording(abc.ABC):
             f"<{self._name}: {self.info.n_channels} channels, {float(self.info.rate):g} Hz, {self.duration:g} s"
             f"{'' if self.lazy else ', in memory'}>"
         )
-
-
-class StreamEntry(NamedTuple):
-    """One line of what a file holds: rate [Hz] (0: irregular), None where a count is not known."""
-
-    name: str
-    type: str
-    rate: float
-    n_channels: int
-    n_samples: int | None
-
-
-def choose_stream(path: Path, entries: Sequence[StreamEntry], stream: str | int | None, notes: list[str]) -> int:
-    """Return the place of the stream that a name, type or place means; by default that with most numbers a second."""
-    usable = [i for i, e in enumerate(entries) if e.rate > 0 and e.n_samples != 0]
-    listed = "; ".join(f"{i}: {e.name!r} ({e.type}, {e.rate:g} Hz, {e.n_channels} ch)" for i, e in enumerate(entries))
-    if isinstance(stream, int):
-        found = [stream] if 0 <= stream < len(entries) else []
-    elif stream is not None:
-        found = [i for i in range(len(entries)) if entries[i].name == stream]
-        found = found or [i for i in range(len(entries)) if entries[i].type == stream]
-    else:
-        found = sorted(usable, key=lambda i: -entries[i].n_channels * entries[i].rate)
-        if len(usable) > 1:
-            notes.append(
-                f"Stream {entries[found[0]].name!r} was taken, which has most numbers a second, of {listed} (stream=)."
-            )
-    if not found:
-        raise FormatError(
-            f"{path.name} has no signal {'' if stream is None else repr(stream) + ' '}with samples at a regular rate; "
-            f"it holds {listed or 'no stream'}. Choose one of them by stream=."
-        )
-    entry = entries[found[0]]
-    if found[0] not in usable:
-        raise FormatError(
-            f"{path.name}: stream {entry.name!r} has {'no sample' if entry.rate else 'no regular rate'} and cannot be "
-            f"a signal; the file holds {listed}. Choose another by stream=."
-        )
-    return found[0]
-
-
-def read_json(path: Path) -> Any:
-    """Return what a JSON file says, or name the line where it stops being one."""
-    import json
-
-    try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
-        raise FormatError(f"{path.name} is not readable as JSON: {error}. Mend or replace it.") from error

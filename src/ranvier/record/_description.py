@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ranvier.errors import ConfigError, FormatError
-from ranvier.record._base import Mark, read_json
+from ranvier.record._base import Mark
 from ranvier.record._names import exact_rate, to_microvolts
+from ranvier.record._reading import read_json
 from ranvier.stream import Channels, Entities
 
 _KEYS = {

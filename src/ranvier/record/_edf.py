@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ranvier.errors import FormatError
-from ranvier.record._base import BaseRecording, Mark, Samples, Segment, StreamEntry, choose_stream, need
+from ranvier.record._base import BaseRecording, Mark, Samples, Segment
 from ranvier.record._edf_file import MAGIC, Annotation, EdfFile
 from ranvier.record._format import Format
 from ranvier.record._names import entities_of, kind_of, to_microvolts, unique_names
+from ranvier.record._reading import need
+from ranvier.record._streams import StreamEntry, choose_stream
 from ranvier.stream import Channels, StreamInfo
 
 
@@ -54,34 +57,17 @@ class EdfRecording(BaseRecording):
         self._per_record = file.samples[file.signals[chosen[0]]]
         signals = [header.signals[i] for i in chosen]
         rate = Fraction(self._per_record) / file.duration
-        scales = [to_microvolts(s.physical_dimension) for s in signals]
-        flat = [s.physical_min == s.physical_max or s.digital_min == s.digital_max for s in signals]
-        units = [
-            "1" if f else ("uV" if c else s.physical_dimension or "1")
-            for s, c, f in zip(signals, scales, flat, strict=True)
-        ]
-        self._scale = np.array([1.0 if f else (c or 1.0) for c, f in zip(scales, flat, strict=True)])
-        names = unique_names([s.label for s in signals], notes)
-        kinds = [kind_of(s.label, "eeg" if u == "uV" else "misc") for s, u in zip(signals, units, strict=True)]
-        for unit in sorted({s.physical_dimension for s, c in zip(signals, scales, strict=True) if c and c != 1.0}):
-            notes.append(f"Channels in {unit} were converted to uV.")
-        notes.extend(
-            f"{n} has no usable range in the header: its numbers are the raw ones."
-            for n, f in zip(names, flat, strict=True)
-            if f
-        )
-        for text in sorted({s.prefiltering for s in signals if s.prefiltering}):
-            notes.append(f"Filtered when recorded: {text}.")
+        channels, self._scale = _channels(signals, notes)
         self._annotations, segments = _timeline(file, rate, self._per_record, notes)
-        self._triggers = [i for i, k in enumerate(kinds) if k == "trigger"]
+        self._triggers = [i for i, k in enumerate(channels.kinds) if k == "trigger"]
         super().__init__(
-            info=StreamInfo.signal(rate, Channels.of(names, kinds, units), name=name),
+            info=StreamInfo.signal(rate, channels, name=name),
             segments=segments,
             entities=entities_of(file.path, **_who(header)),
             files=[file.path],
             notes=notes,
             labels=labels,
-            event_sources=("annotations", *(names[i] for i in self._triggers)),
+            event_sources=("annotations", *(channels.names[i] for i in self._triggers)),
         )
 
     def _load(self, a: int, b: int) -> Samples:
@@ -103,6 +89,28 @@ class EdfRecording(BaseRecording):
             mask = 0xFFFF if self._file.kind == "BDF" else -1  # the high byte of a BioSemi status is the amplifier's
             for index, length, value in self._runs(channel, mask):
                 yield Mark(index, str(value), length, value, source)
+
+
+def _channels(signals: list[Any], notes: list[str]) -> tuple[Channels, npt.NDArray[np.float64]]:
+    """Return the channels, and what their calibrated numbers are multiplied with to be in their units."""
+    names = unique_names([s.label for s in signals], notes)
+    kinds, units, scale = [], [], []
+    for name, s in zip(names, signals, strict=True):
+        dimension, factor = s.physical_dimension, to_microvolts(s.physical_dimension)
+        kind = kind_of(s.label, "eeg" if factor else "misc")
+        if s.physical_min == s.physical_max or s.digital_min == s.digital_max:
+            notes.append(f"{name} has no usable range in the header: its numbers are the raw ones.")
+            dimension, factor = "1", None
+        if kind == "trigger":
+            dimension, factor = "1", None
+        if factor and factor != 1 and (said := f"Channels in {dimension} were converted to uV.") not in notes:
+            notes.append(said)
+        kinds.append(kind)
+        units.append("uV" if factor else dimension or "1")
+        scale.append(factor or 1.0)
+    for text in sorted({s.prefiltering for s in signals if s.prefiltering}):
+        notes.append(f"Filtered when recorded: {text}.")
+    return Channels.of(names, kinds, units), np.array(scale)
 
 
 def _timeline(

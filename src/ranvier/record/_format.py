@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ranvier.record._base import StreamEntry
+from ranvier.record._streams import StreamEntry
 from ranvier.stream import Recording
 
 

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from ranvier.errors import FormatError
-from ranvier.record._base import BaseRecording, Mark, Samples, Segment, guarded, need
+from ranvier.record._base import BaseRecording, Mark, Samples, Segment
 from ranvier.record._format import Format
 from ranvier.record._mat_file import check_mat
 from ranvier.record._names import entities_of, exact_rate, kind_of, to_microvolts, unique_names
+from ranvier.record._reading import guarded, need
 from ranvier.stream import Channels, StreamInfo
 
 _KIND = {"stim": "trigger", "seeg": "lfp", "dbs": "lfp", "mag": "meg", "grad": "meg"}  # others keep mne's word

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ranvier.errors import ConfigError, FormatError
-from ranvier.record._base import StreamEntry, guarded
+from ranvier.record._reading import guarded
+from ranvier.record._streams import StreamEntry
 from ranvier.stream import Recording
 
 # (module, name) of each built-in; where two fit, the first is taken

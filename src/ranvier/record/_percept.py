@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from ranvier.errors import FormatError
-from ranvier.record._base import BaseRecording, Samples, Segment, StreamEntry, choose_stream, read_json
+from ranvier.record._base import BaseRecording, Samples, Segment
 from ranvier.record._format import Format
 from ranvier.record._names import entities_of, exact_rate, unique_names
+from ranvier.record._reading import read_json
+from ranvier.record._streams import StreamEntry, choose_stream
 from ranvier.stream import Channels, StreamInfo
 
 _SECTIONS = (

@@ -13,9 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ranvier.errors import FormatError
-from ranvier.record._base import BaseRecording, Mark, Samples, Segment, StreamEntry, choose_stream, need
+from ranvier.record._base import BaseRecording, Mark, Samples, Segment
 from ranvier.record._format import Format
 from ranvier.record._names import entities_of, exact_rate, kind_of, to_microvolts, unique_names
+from ranvier.record._reading import need
+from ranvier.record._streams import StreamEntry, choose_stream
 from ranvier.record._xdf_file import XdfFile, open_xdf
 from ranvier.stream import Channels, StreamInfo
 

@@ -1,0 +1,53 @@
+"""Reading with other people's libraries: imported when needed, their errors and warnings made ours."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from ranvier.errors import FormatError, MissingExtraError, RanvierError
+
+
+def need(library: str, who: str) -> ModuleType:
+    """Import a library of the extra ``record``, or say how to install it."""
+    try:
+        return import_module(library)
+    except ImportError as error:
+        raise MissingExtraError(who, library, "record") from error
+
+
+@contextmanager
+def guarded(path: Path, notes: list[str], doing: str) -> Iterator[None]:
+    """Turn what a library raises into a `FormatError`, and what it warns about into notes."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            yield
+        except (RanvierError, MemoryError):
+            raise
+        except Exception as error:
+            what = " ".join(str(error).split())[:300] or type(error).__name__
+            raise FormatError(
+                f"{path.name} could not be read while {doing}: {type(error).__name__}: {what}. "
+                "The file is damaged or not what its name says; get a fresh copy and compare their sizes."
+            ) from error
+        finally:
+            for warning in caught:
+                text = " ".join(str(warning.message).split())
+                if "does not conform to MNE naming conventions" not in text and text not in notes:
+                    notes.append(text)
+
+
+def read_json(path: Path) -> Any:
+    """Return what a JSON file says, or name the line where it stops being one."""
+    import json
+
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError) as error:
+        raise FormatError(f"{path.name} is not readable as JSON: {error}. Mend or replace it.") from error
