@@ -220,8 +220,9 @@ def _collect_trials(streams: Sequence[Stream], trials: Trials) -> Samples:
 def _collect_targets(streams: Sequence[Stream], targets: Sequence[Targets]) -> Samples:
     if len(targets) != len(streams):
         raise ContractError(f"fit needs targets for each recording; got {len(targets)} for {len(streams)}.")
-    x, y, which, dropped = [], [], [], 0
-    for stretch, (stream, goal) in enumerate(zip(streams, targets, strict=True)):
+    x, y, which, dropped, stretches = [], [], [], 0, -1
+    for stream, goal in zip(streams, targets, strict=True):
+        following = -1  # index of the sample that would go on with the stretch
         for block in stream.blocks:
             newest = stream.newest(block)
             a, b = np.searchsorted(newest, [goal.start + stream.info.origin.span - 1, goal.stop])
@@ -231,7 +232,10 @@ def _collect_targets(streams: Sequence[Stream], targets: Sequence[Targets]) -> S
             places = places[ok]
             x.append(block.data[places])
             y.append(goal.values[newest[places] - goal.start])
-            which.append(np.full(len(places), stretch, np.int64))
+            index = block.start + places
+            which.append(stretches + np.cumsum(np.diff(index, prepend=following - 1) != 1))
+            if len(places):
+                following, stretches = int(index[-1]) + 1, int(which[-1][-1])
     return Samples(
         x=np.concatenate(x), y=np.concatenate(y), trial=np.concatenate(which),
         names=targets[0].names, units=targets[0].units, dropped=dropped,
