@@ -44,6 +44,27 @@ def test_records_that_run_backwards_are_refused(tmp_path, writers):
         record.open(path)
 
 
+def test_records_without_a_time_are_taken_in_turn_unless_only_some_lack_it(tmp_path, writers):
+    path = tmp_path / "c.edf"
+    writers["edf"](path, [np.arange(30)], [10], onsets=[0, 1, 2])
+    raw = path.read_bytes()
+    for times, message in (("+1", r"record 1 \(byte \d+\) does not say when it begins"), ("+0 +1 +2", None)):
+        bad = raw.replace(b"EDF+D", b"EDF+C")
+        for t in times.split():
+            bad = bad.replace(t.encode() + b"\x14\x14\0", bytes(5))
+        path.write_bytes(bad)
+        if message:
+            with pytest.raises(FormatError, match=message):
+                record.open(path)
+        else:
+            rec = record.open(path)
+            assert _starts(rec) == [(0, 30)]
+            assert any("No record says" in n for n in rec.notes)
+    path.write_bytes(bad.replace(b"EDF+C", b"EDF+D"))
+    with pytest.raises(FormatError, match="record 0"):
+        record.open(path)
+
+
 def test_a_skip_in_fif_is_a_gap(tmp_path):
     mne = pytest.importorskip("mne")
     rng = np.random.default_rng(1)

@@ -122,9 +122,11 @@ def _timeline(
     for a in found:
         if not a.text:
             times.setdefault(a.record, a.onset)
-    if file.annotating and (absent := next((k for k in range(file.n_records) if k not in times), None)) is not None:
+    if file.annotating and not times and not file.discontinuous:
+        notes.append("No record says when it begins: they are taken to follow each other.")
+    elif file.annotating and (absent := [k for k in range(file.n_records) if k not in times]):
         raise FormatError(
-            f"{file.path.name}: record {absent} (byte {file.byte_of(absent)}) does not say when it begins. "
+            f"{file.path.name}: record {absent[0]} (byte {file.byte_of(absent[0])}) does not say when it begins. "
             "The records are shifted or damaged; get a fresh copy."
         )
     zero = times.get(0, Fraction(0))

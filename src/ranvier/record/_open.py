@@ -86,9 +86,15 @@ def open(path: str | Path, **options: Any) -> Recording:
     path
         The file; the header where there are several (``.vhdr``, ``.set``).
     **options
-        Most formats take ``labels={"2": "13Hz"}`` (new names for event labels); those that may be cut
-        short ``partial=True`` (read what is whole); those with several streams ``stream=`` (name, type
-        or place). Others: see the formats' own pages.
+        All: ``labels={"2": "13Hz"}``, new names for event labels. EDF, BDF, BrainVision, XDF, BCI2000,
+        OpenBCI and raw: ``partial=True`` reads what is whole of a file that was cut short. EDF, BDF,
+        XDF, Percept: ``stream=`` name, type or place, as `streams` lists them. XDF: ``rate=`` [Hz],
+        ``unit=``, ``gap=`` [s]. BCI2000: ``states=`` globs, ``names=`` of the channels. Raw and NumPy:
+        ``description=`` instead of the JSON file beside it, a mapping or a path, with the keys
+        ``schema`` (1), ``rate``, ``names`` or ``n_channels``, ``dtype``, and if wanted ``kind``,
+        ``unit``, ``scale``, ``offset`` (number x scale + offset is in unit), ``axes``
+        (``"channel,time"``, ``"trial,time,channel"``), ``positions``, ``events``, ``entities``; in an
+        ``.npz`` file ``data`` and ``labels`` name arrays.
 
     Returns
     -------
