@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ranvier.errors import ContractError, SafetyError, StateError
-from ranvier.kernels import ChannelKernel, Step, Work, words
+from ranvier.kernels import ChannelKernel, Step, Work, channel_state, words
 from ranvier.kernels._body import BODY_OPS, body_text
 from ranvier.kernels.words import (
     absv,
@@ -101,11 +101,12 @@ CLOSED = {
 
 
 def run(step, x, width, settle=0, mask=None):
-    kernel = ChannelKernel([Work((step,), settle)], x.shape[1], x.dtype, np.result_type(x.dtype, np.float32), width)
-    state = kernel.state()
-    y = np.empty(x.shape, kernel.result)
+    work = Work((step,), settle)
+    state = channel_state(work, x.shape[1])
+    kernel = ChannelKernel([work], [state], x.shape[1], x.dtype, np.result_type(x.dtype, np.float32), width)
+    y = np.empty(x.shape, np.result_type(x.dtype, np.float32))
     w = np.ones(x.shape, bool)
-    good = kernel(kernel.bind(state), state["waiting"], x, mask, y, w)
+    good = kernel(x, mask, y, w)
     return y, np.ones(x.shape, bool) if good else w, state
 
 

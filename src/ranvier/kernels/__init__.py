@@ -9,11 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ranvier.kernels._body import Step, Work
-    from ranvier.kernels._channel import ChannelKernel, best_width
+    from ranvier.kernels._channel import ChannelKernel, best_width, channel_state
 
-_WHERE = {"Step": "_body", "Work": "_body", "ChannelKernel": "_channel", "best_width": "_channel"}
+_WHERE = {
+    "Step": "_body",
+    "Work": "_body",
+    "ChannelKernel": "_channel",
+    "best_width": "_channel",
+    "channel_state": "_channel",
+}
 
-__all__ = ["ChannelKernel", "Step", "Work", "best_width"]
+__all__ = ["ChannelKernel", "Step", "Work", "best_width", "channel_state"]
 
 
 def __getattr__(name: str) -> Any:

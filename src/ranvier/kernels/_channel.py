@@ -1,4 +1,4 @@
-"""ChannelKernel: a generated kernel bound to its state, called with one argument table."""
+"""ChannelKernel: a generated kernel bound to the states of its stages, called with one argument table."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ import numpy.typing as npt
 
 from ranvier.kernels._body import Work
 from ranvier.kernels._cache import fingerprint, load_source
-from ranvier.kernels._generate import ARGUMENTS, AT, generate
+from ranvier.kernels._generate import AT, COMMON, OF_WORK, generate, place
 
 Array = npt.NDArray[Any]
 KINDS = {np.dtype(d): k for d, k in (("int16", "i2"), ("int32", "i4"), ("float32", "f4"), ("float64", "f8"))}
-LANES = 64  # rows are padded to whole cache lines of f4
+LANES = 64  # rows of states and coefficients are padded to whole cache lines
+X, X_ROW, M, M_ROW, Y, Y_ROW, W, W_ROW, CLEAN = (
+    AT[name] for name in ("x", "x_row", "m", "m_row", "y", "y_row", "w", "w_row", "clean")
+)
 
 
 @lru_cache(maxsize=1)
@@ -37,6 +40,28 @@ def address(a: Array) -> int:
     return int(a.__array_interface__["data"][0])
 
 
+def channel_state(work: Work, n_channels: int) -> dict[str, Array]:
+    """Return the fresh state arrays of one stage.
+
+    Values by precision, how long each channel still waits (-1: unprimed), and how many channels wait.
+    """
+    pad = padded(n_channels)
+    wait = np.zeros(pad, dtype=np.int32)
+    wait[:n_channels] = -1
+    rows = {p: max(1, sum(s.n_state for s in work.steps if s.precision == p)) for p in ("f4", "f8")}
+    return {
+        "f4": np.zeros((rows["f4"], pad), dtype=np.float32),
+        "f8": np.zeros((rows["f8"], pad), dtype=np.float64),
+        "wait": wait,
+        "waiting": np.array([n_channels], dtype=np.int64),
+    }
+
+
+def padded(n_channels: int) -> int:
+    """Lanes of a row of states."""
+    return -(-n_channels // LANES) * LANES
+
+
 class ChannelKernel:
     """The compiled loop over channels and time for one stage, or for several fused ones.
 
@@ -44,65 +69,47 @@ class ChannelKernel:
     ----------
     works
         What each stage does.
+    states
+        The arrays of each, from `channel_state`; their memory must stay where it is.
     n_channels
         Channels in and out.
     source, result
-        Dtypes in (int16, int32, float32, float64) and out (float32, float64).
+        Dtypes in (int16, int32, float32, float64) and out of every stage (float32, float64).
     width
         Lanes; None for what the CPU has. Every width gives the same bits.
     """
 
     def __init__(
-        self, works: Sequence[Work], n_channels: int, source: Any, result: Any, width: int | None = None
+        self,
+        works: Sequence[Work],
+        states: Sequence[dict[str, Array]],
+        n_channels: int,
+        source: Any,
+        result: Any,
+        width: int | None = None,
     ) -> None:
-        self.n_channels = n_channels
-        self.result = np.dtype(result)
-        self.pad = -(-n_channels // LANES) * LANES
         lanes = width or best_width()
         if any(step.precision == "f8" for work in works for step in work.steps):
             lanes = max(1, lanes // 2)
-        self.text = generate(works, KINDS[np.dtype(source)], KINDS[self.result], lanes, fingerprint())
+        self.width = lanes
+        self.text = generate(works, KINDS[np.dtype(source)], KINDS[np.dtype(result)], lanes, fingerprint())
         self._kernel = load_source(self.text).kernel
-        self._k = {p: self._rows([r for w in works for r in w.coefficients(p, n_channels)], p) for p in ("f4", "f8")}
-        self._n_state = {p: sum(s.n_state for w in works for s in w.steps if s.precision == p) for p in ("f4", "f8")}
-        self._n_works = len(works)
+        self._waiting = [s["waiting"] for s in states]
+        self._trusted = np.ones(n_channels, dtype=bool)
+        self._keep = [_rows(w, p, n_channels) for w in works for p in ("f4", "f8")]
+        self._table = np.zeros(len(COMMON) + len(works) * len(OF_WORK), dtype=np.int64)
+        self._table[AT["pad"]] = padded(n_channels)
+        self._table[AT["last"]] = n_channels
+        for i, s in enumerate(states):
+            arrays = (*self._keep[2 * i : 2 * i + 2], s["f4"], s["f8"], s["wait"])
+            for name, a in zip(OF_WORK, arrays, strict=False):
+                self._table[place(i, name)] = address(a)
 
-    def _rows(self, rows: list[Array], precision: str) -> Array:
-        out = np.zeros((max(len(rows), 1), self.pad), dtype=precision)
-        for i, row in enumerate(rows):
-            out[i, : self.n_channels] = row
-        return out
-
-    def state(self) -> dict[str, Array]:
-        """Return fresh state arrays: values by precision, and how long each channel waits (-1: unprimed)."""
-        wait = np.zeros((self._n_works, self.pad), dtype=np.int32)
-        wait[:, : self.n_channels] = -1
-        return {
-            "f4": np.zeros((max(self._n_state["f4"], 1), self.pad), dtype=np.float32),
-            "f8": np.zeros((max(self._n_state["f8"], 1), self.pad), dtype=np.float64),
-            "wait": wait,
-            "waiting": np.ones(1, dtype=np.int64),
-        }
-
-    def bind(self, state: dict[str, Array]) -> Array:
-        """Return the argument table for these state arrays, whose memory must stay where it is."""
-        table = np.zeros(len(ARGUMENTS), dtype=np.int64)
-        for name, a in (
-            ("k4", self._k["f4"]), ("k8", self._k["f8"]), ("z4", state["f4"]), ("z8", state["f8"]),
-            ("wait", state["wait"]),
-        ):  # fmt: skip
-            table[AT[name]] = address(a)
-        table[AT["pad"]] = self.pad
-        table[AT["last"]] = self.n_channels
-        return table
-
-    def __call__(self, table: Array, waiting: Array, x: Array, mask: Array | None, y: Array, w: Array) -> bool:
+    def __call__(self, x: Array, mask: Array | None, y: Array, w: Array) -> bool:
         """Run one block; return True where every number that came out is valid.
 
         Parameters
         ----------
-        table, waiting
-            From `bind`; how many channels wait, from `state`.
         x
             ``(n, n_channels)``, channels contiguous.
         mask
@@ -111,28 +118,28 @@ class ChannelKernel:
             Where results and their mask are written, channels contiguous. `w` is written only where the
             return value is False.
         """
-        table[0] = x.shape[0]
-        table[1] = address(x)
-        table[2] = x.strides[0]
-        table[5] = address(y)
-        table[6] = y.strides[0]
+        a = self._table
+        a[0] = x.shape[0]
+        a[X], a[X_ROW] = address(x), x.strides[0]
+        a[Y], a[Y_ROW] = address(y), y.strides[0]
         clean = mask is None
-        if not clean or waiting[0]:
+        a[CLEAN] = clean
+        if not clean or any(waiting[0] for waiting in self._waiting):
             if mask is None:
-                mask = _ones(self.n_channels)
-                table[4] = 0
+                a[M], a[M_ROW] = address(self._trusted), 0
             else:
-                table[4] = mask.strides[0]
-            table[3] = address(mask)
-            table[7] = address(w)
-            table[8] = w.strides[0]
+                a[M], a[M_ROW] = address(mask), mask.strides[0]
+            a[W], a[W_ROW] = address(w), w.strides[0]
             w.fill(True)
-        table[9] = clean
-        self._kernel(table)
-        waiting[0] = table[19]
-        return not table[18]
+        self._kernel(a)
+        for i, waiting in enumerate(self._waiting):
+            waiting[0] = a[place(i, "waiting")]
+        return not a[AT["bad"]]
 
 
-@lru_cache(maxsize=64)
-def _ones(n: int) -> Array:
-    return np.ones(n, dtype=bool)
+def _rows(work: Work, precision: str, n_channels: int) -> Array:
+    rows = work.coefficients(precision, n_channels)
+    out = np.zeros((max(len(rows), 1), padded(n_channels)), dtype=precision)
+    for i, row in enumerate(rows):
+        out[i, :n_channels] = row
+    return out

@@ -32,19 +32,28 @@ class BlockStage(Stage):
     def init(self, *infos: Info) -> State:
         self.describe(*infos)
         (info,) = infos
-        state = self.prepare(info)  # type: ignore[arg-type]
-        return State(children={"stage": state}, next=counter(-1))
+        return segmented(self.prepare(info))  # type: ignore[arg-type]
 
     @final
     def process(self, state: State, *chunks: Any) -> Any:
         (block,) = chunks
-        inner = state.children["stage"]
-        following = state.arrays["next"]
-        if block.n:
-            if following[0] != block.start and following[0] >= 0:
-                inner.reset()
-            following[0] = block.stop
-        return self.step(inner, block)
+        return self.step(follow(state, block), block)
+
+
+def segmented(inner: State) -> State:
+    """Return a state that also knows which index comes next."""
+    return State(children={"stage": inner}, next=counter(-1))
+
+
+def follow(state: State, block: Block) -> State:
+    """Return the inner state for a block: reset where the index jumps."""
+    inner = state.children["stage"]
+    following = state.arrays["next"]
+    if block.n:
+        if following[0] != block.start and following[0] >= 0:
+            inner.reset()
+        following[0] = block.stop
+    return inner
 
 
 class Scratch:

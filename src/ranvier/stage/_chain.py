@@ -7,6 +7,7 @@ from typing import Any, final
 
 from ranvier.errors import ContractError
 from ranvier.stage._compose import check_ports, combine_tags, describe_infos, union_ports, wire
+from ranvier.stage._plan import make_plan
 from ranvier.stage._stage import Port, Stage, Tags, as_tuple
 from ranvier.stage._state import State
 from ranvier.stream import Info
@@ -63,15 +64,18 @@ class Chain(Stage):
         return flow if len(flow) > 1 else flow[0]
 
     def init(self, *infos: Info) -> State:
-        given = self.infos(*infos)
-        children = {str(i): s.init(*g) for i, (s, g) in enumerate(zip(self.stages, given, strict=False))}
-        return State(children=children)
+        plan = make_plan(self.stages, self.infos(*infos)[:-1])
+        return State(plan, {str(i): child for i, child in enumerate(plan.states)})
+
+    def replan(self, state: State, *infos: Info) -> None:
+        """Bind the compiled loops anew after a stage and its state were exchanged."""
+        state.design = make_plan(self.stages, self.infos(*infos)[:-1], tuple(state.children.values()))
 
     def process(self, state: State, *chunks: Any) -> Any:
         named = {p.name: c for p, c in zip(self.inputs, chunks, strict=True)}
         flow: tuple[Any, ...] = ()
-        for stage, child in zip(self.stages, state.children.values(), strict=True):
-            flow = as_tuple(stage.process(child, *wire(stage.inputs, named, flow)))
+        for part in state.design.parts:
+            flow = as_tuple(part(*wire(part.inputs, named, flow)))
         return flow if len(flow) > 1 else flow[0]
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import abc
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
+from ranvier import kernels
 from ranvier.errors import ContractError
-from ranvier.kernels import Step
 from ranvier.stage._block_stage import BlockStage, Scratch
-from ranvier.stage._stage import Tags, need_signal
+from ranvier.stage._stage import need_signal
 from ranvier.stage._state import State
 from ranvier.stream import Array, Block, Info, StreamInfo, is_all_valid
+
+if TYPE_CHECKING:
+    from ranvier.kernels import ChannelKernel, Step, Work
 
 
 class ChannelStage(BlockStage):
@@ -45,27 +48,51 @@ class ChannelStage(BlockStage):
         return out.but(dtype=np.dtype(dtype), settle=info.settle + int(-(-settle // 1)))
 
     @final
-    def prepare(self, info: StreamInfo) -> State:
-        from ranvier.kernels import ChannelKernel, Work
+    def work(self, info: StreamInfo) -> Work:
+        """Return what a kernel is generated from."""
+        return kernels.Work(self.steps(info), self.settle_for(info))
 
-        work = Work(self.steps(info), self.settle_for(info))
-        out = self.describe(info)
-        kernel = ChannelKernel([work], info.n_channels, info.dtype, out.dtype)
-        arrays = kernel.state()
-        state = State(None, None, **arrays)
-        state.design = (kernel, kernel.bind(state.arrays), Scratch(out.shape, out.dtype))
+    @final
+    def prepare(self, info: StreamInfo) -> State:
+        state = self.allocate(info)
+        self.compile(info, state)
         return state
 
     @final
+    def allocate(self, info: StreamInfo) -> State:
+        """Return the state alone, for a kernel that runs several stages."""
+        return State(None, None, **kernels.channel_state(self.work(info), info.n_channels))
+
+    @final
+    def compile(self, info: StreamInfo, state: State) -> None:
+        """Give a state the kernel that runs this stage alone."""
+        out = self.describe(info)
+        kernel = kernels.ChannelKernel([self.work(info)], [state.arrays], info.n_channels, info.dtype, out.dtype)
+        state.design = Looped(kernel, Scratch(out.shape, out.dtype))
+
+    @final
     def step(self, state: State, block: Block) -> Block:
-        kernel, table, scratch = state.design
-        y, w = scratch.take(block.n)
+        looped: Looped = state.design
+        return looped(block)
+
+
+class Looped:
+    """A kernel with the memory that it lends."""
+
+    __slots__ = ("kernel", "scratch")
+
+    def __init__(self, kernel: ChannelKernel, scratch: Scratch) -> None:
+        self.kernel = kernel
+        self.scratch = scratch
+
+    def __call__(self, block: Block) -> Block:
+        """Run a block through the kernel; the result is lent until the next call."""
+        y, w = self.scratch.take(block.n)
         if not block.n:
             return Block(y, block.start)
-        x = contiguous(block.data)
         mask = None if is_all_valid(block.valid) else contiguous(block.valid)
-        good = kernel(table, state["waiting"], x, mask, y, w)
-        return Block(y, block.start, None if good else w, block.at)
+        good = self.kernel(contiguous(block.data), mask, y, w)
+        return Block(y, block.start, None if good else w)
 
 
 def contiguous(a: Array) -> Array:
@@ -79,6 +106,3 @@ def need_number(who: Any, name: str, value: float, low: float, high: float, unit
         raise ContractError(
             f"{type(who).__name__} needs {low:g} < {name} < {high:g} {unit}; got {name}={value:g} {unit}. {advice}"
         )
-
-
-__all__ = ["ChannelStage", "Tags", "contiguous", "need_number"]

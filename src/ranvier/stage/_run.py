@@ -98,7 +98,9 @@ class Run:
             Place in a chain (``"2"``), name in a graph, path through nested ones (``"front/2"``); empty
             for the whole stage.
         """
-        _replace(self.stage, node.split("/") if node else [], stage, self.infos)
+        path = node.split("/") if node else []
+        whole, _ = _replace(self.stage, path, stage, self.infos)
+        whole.init(*self.infos)  # compiles what the swap will need
         control = Control(at_sample=at, kind="swap", node=node, payload={"stage": stage.id})
         self._new[id(control)] = stage
         self.control(control)
@@ -109,11 +111,13 @@ class Run:
             stage = self._new.pop(id(control))
             self.stage, given = _replace(self.stage, path, stage, self.infos)
             fresh = stage.init(*given)
-            if path:
-                parent = self._find(path[:-1])[1]
-                parent.children[path[-1]] = fresh
-            else:
+            if not path:
                 self._state = fresh
+            else:
+                parent, state = self._find(path[:-1])
+                state.children[path[-1]] = fresh
+                if isinstance(parent, Chain):
+                    parent.replan(state, *_replace(self.stage, path[:-1], parent, self.infos)[1])
         else:
             stage, state = self._find(path)
             if control.kind == "learn" and isinstance(stage, Learner):

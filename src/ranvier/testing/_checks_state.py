@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -116,25 +118,40 @@ def check_lent_memory(stage: Stage, infos: Infos) -> None:
         same(Output.of([a]), b, stage.tags, "an earlier output, after a later push")
 
 
-def check_width(stage: Stage, infos: Infos) -> None:
-    """One lane at a time is the definition: wide SIMD kernels give the same bits, state included."""
+@contextmanager
+def _environment(name: str, value: str) -> Iterator[None]:
     from ranvier.kernels._channel import best_width
 
-    given = scene(infos, seconds_for(stage, infos), 121, masked=True)
-    wide, run = flow(stage, infos, given.pieces([53]))
-    before = os.environ.get("RANVIER_WIDTH")
-    os.environ["RANVIER_WIDTH"] = "1"
+    before = os.environ.get(name)
+    os.environ[name] = value
     best_width.cache_clear()
     try:
-        narrow, other = flow(stage, infos, given.pieces([53]))
+        yield
     finally:
-        os.environ.pop("RANVIER_WIDTH")
+        os.environ.pop(name)
         if before is not None:
-            os.environ["RANVIER_WIDTH"] = before
+            os.environ[name] = before
         best_width.cache_clear()
-    for a, b in zip(outputs(wide), outputs(narrow), strict=True):
-        same(a, b, stage.tags, "width 1 against wide")
-    same_state(run, other, stage.tags, "width 1 against wide")
+
+
+def check_width(stage: Stage, infos: Infos) -> None:
+    """One lane at a time is the definition: wide SIMD kernels give the same bits, state included."""
+    _same_when(stage, infos, "RANVIER_WIDTH", "1", "width 1 against wide")
+
+
+def check_fused(stage: Stage, infos: Infos) -> None:
+    """Stages fused into one loop give the same bits as one after the other, state included."""
+    _same_when(stage, infos, "RANVIER_FUSE", "0", "stage by stage against fused")
+
+
+def _same_when(stage: Stage, infos: Infos, name: str, value: str, what: str) -> None:
+    given = scene(infos, seconds_for(stage, infos), 121, masked=True)
+    usual, run = flow(stage, infos, given.pieces([53]))
+    with _environment(name, value):
+        plain, other = flow(stage, infos, given.pieces([53]))
+    for a, b in zip(outputs(usual), outputs(plain), strict=True):
+        same(a, b, stage.tags, what)
+    same_state(run, other, stage.tags, what)
 
 
 def check_one_signature(stage: Stage, infos: Infos) -> None:

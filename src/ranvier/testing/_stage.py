@@ -18,6 +18,7 @@ CHECKS: dict[str, Callable[[Stage, tuple[Info, ...]], None]] = {
     "contract": stream.check_contract,
     "block_invariance": stream.check_block_invariance,
     "width": state.check_width,
+    "fused": state.check_fused,
     "causal_and_prompt": stream.check_causal_and_prompt,
     "empty_block": stream.check_empty_block,
     "input_untouched": stream.check_input_untouched,

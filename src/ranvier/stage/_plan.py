@@ -1,0 +1,114 @@
+"""The planner: which neighbouring stages of a chain run as one compiled loop; never reordered."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ranvier import kernels
+from ranvier.stage._block_stage import Scratch, follow, segmented
+from ranvier.stage._channel_stage import ChannelStage, Looped
+from ranvier.stage._stage import SIGNAL, Port, Stage
+from ranvier.stage._state import State
+from ranvier.stream import Block, Info, StreamInfo
+
+MOST_STEPS = 8  # bodies in one loop: beyond that, states no longer stay in registers
+
+
+@dataclass(frozen=True, eq=False)
+class Alone:
+    """A stage that runs by itself."""
+
+    stage: Stage
+    state: State
+
+    @property
+    def inputs(self) -> tuple[Port, ...]:
+        return self.stage.inputs
+
+    def __call__(self, *chunks: Any) -> Any:
+        return self.stage.process(self.state, *chunks)
+
+
+@dataclass(frozen=True, eq=False)
+class Fused:
+    """Neighbouring channel stages in one compiled loop; each keeps its own state."""
+
+    stages: tuple[Stage, ...]
+    states: tuple[State, ...]
+    looped: Looped
+
+    inputs = (SIGNAL,)
+
+    def __call__(self, block: Block) -> Block:
+        for state in self.states:
+            follow(state, block)
+        return self.looped(block)
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """How a chain runs: parts in order, and the state of each of its stages."""
+
+    parts: tuple[Alone | Fused, ...]
+    states: tuple[State, ...]
+
+
+def make_plan(stages: Sequence[Stage], given: Sequence[tuple[Info, ...]], kept: Sequence[State] | None = None) -> Plan:
+    """Group neighbouring channel stages and compile them.
+
+    Parameters
+    ----------
+    stages, given
+        The chain, and what flows into each stage.
+    kept
+        States to go on with (after a swap); fresh ones are allocated unless given.
+    """
+    parts: list[Alone | Fused] = []
+    states: list[State] = []
+    i = 0
+    while i < len(stages):
+        end = _end(stages, given, i)
+        if end - i > 1:
+            mine = _allocate(stages[i:end], given[i:end]) if kept is None else tuple(kept[i:end])
+            parts.append(_fuse(stages[i:end], [infos[0] for infos in given[i:end]], mine))
+            states += mine
+        else:
+            states.append(stages[i].init(*given[i]) if kept is None else kept[i])
+            _compile_if_needed(stages[i], given[i][0], states[-1])
+            parts.append(Alone(stages[i], states[-1]))
+        i = end
+    return Plan(tuple(parts), tuple(states))
+
+
+def _allocate(stages: Sequence[Stage], given: Sequence[tuple[Any, ...]]) -> tuple[State, ...]:
+    pairs = zip(stages, given, strict=True)
+    return tuple(segmented(s.allocate(i[0])) for s, i in pairs if isinstance(s, ChannelStage))
+
+
+def _compile_if_needed(stage: Stage, info: Any, state: State) -> None:
+    """Give a channel stage that a swap has taken out of a loop the kernel that runs it alone."""
+    if isinstance(stage, ChannelStage) and state.children["stage"].design is None:
+        stage.compile(info, state.children["stage"])
+
+
+def _end(stages: Sequence[Stage], given: Sequence[tuple[Info, ...]], first: int) -> int:
+    """Return the place after the last stage that runs in one loop with the one at `first`."""
+    steps, end = 0, first
+    while end < len(stages) and isinstance(stage := stages[end], ChannelStage):
+        info = given[end][0]
+        steps += len(stage.steps(info)) if isinstance(info, StreamInfo) else 0
+        if end > first and (steps > MOST_STEPS or os.environ.get("RANVIER_FUSE") == "0"):
+            break
+        end += 1
+    return max(end, first + 1)
+
+
+def _fuse(stages: Sequence[Stage], infos: Sequence[Any], states: tuple[State, ...]) -> Fused:
+    works = [s.work(i) for s, i in zip(stages, infos, strict=True) if isinstance(s, ChannelStage)]
+    arrays = [s.children["stage"].arrays for s in states]
+    out = stages[-1].describe(infos[-1])
+    kernel = kernels.ChannelKernel(works, arrays, out.n_channels, infos[0].dtype, out.dtype)
+    return Fused(tuple(stages), states, Looped(kernel, Scratch(out.shape, out.dtype)))
