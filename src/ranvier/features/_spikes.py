@@ -1,0 +1,149 @@
+"""Spikes: threshold crossings of a band-passed signal, as events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, log
+from typing import Any, ClassVar, final
+
+import numpy as np
+
+from ranvier.features._grid import to_samples
+from ranvier.stage import EVENTS, BlockStage, Port, State, Tags, need_number, need_signal
+from ranvier.stream import EVENT, Array, Block, EventInfo, Events, Info, StreamInfo, is_all_valid
+
+HEARD = 255  # samples that a median is taken of, at most; odd, so that it is one of them
+LEAST = 15  # samples that it is taken of at least
+ROWS = 512  # instants that are searched at a time
+FORGOTTEN = 1e-6  # part of an old estimate that is left where the support ends
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Spikes(BlockStage):
+    """Threshold crossings: where a channel falls below -threshold times its running noise.
+
+    Parameters
+    ----------
+    threshold
+        Multiple of the noise.
+    refractory
+        Time after a crossing in which a channel gives no other [s].
+    noise_window
+        Length of the stretch that one noise estimate is made of [s].
+    noise_memory
+        Time constant with which new estimates replace old ones [s].
+
+    Notes
+    -----
+    *In*: signal ``(n,)``, band-passed. *Out*: events, one a crossing, at the first sample below the threshold;
+    ``source`` is the channel, ``value`` the amplitude at that sample, in order of time, then channel.
+
+    The noise of a channel is ``median(|x|) / 0.6745``. Every `stride` samples of the absolute index one sample
+    is heard, so that at most 255 of them fill the noise window; when a channel has heard enough valid ones, it
+    is estimated anew and the threshold changes from the next sample on. Channels take turns, so that the work
+    is spread over time: channel c of n begins c / n of a window late. There are no events before a channel's
+    first estimate, which takes one to two windows, nor where the noise is 0. The first valid sample after an
+    invalid one is no crossing. Computed in float32. Delay, settle: none added. Support: of the estimates.
+    Portable.
+
+    References
+    ----------
+    Quian Quiroga, Nadasdy & Ben-Shaul, Neural Computation 16, 1661-1687 (2004): the noise estimate.
+    Chestek et al., J. Neural Engineering 8, 045005 (2011): crossings at -4.5 times the noise.
+    """
+
+    threshold: float = 4.5
+    refractory: float = 0.001
+    noise_window: float = 0.25
+    noise_memory: float = 5.0
+
+    outputs: ClassVar[tuple[Port, ...]] = (EVENTS,)
+    tags: ClassVar[Tags] = Tags(exactness="portable", recursive=True)
+
+    def _noise(self, info: StreamInfo) -> tuple[int, int, float]:
+        """Return how many samples are heard, how far they are apart, and the weight of a new estimate."""
+        window = to_samples(self, "noise_window", self.noise_window, info.rate, LEAST)
+        heard = min(HEARD, window - 1 + window % 2)
+        need_number(self, "noise_memory", self.noise_memory, 0, 1e6, "s", "Take 5 s if in doubt.")
+        stride = window // heard
+        return heard, stride, min(1.0, heard * stride / float(info.rate) / self.noise_memory)
+
+    def describe(self, *infos: Info) -> EventInfo:
+        (given,) = infos
+        info = need_signal(self, given)
+        need_number(self, "threshold", self.threshold, 0, 1e6, "times the noise", "Take 4.5 if in doubt.")
+        to_samples(self, "refractory", self.refractory, info.rate)
+        heard, stride, weight = self._noise(info)
+        estimates = 2 if weight == 1 else 2 + log(FORGOTTEN) / log(1 - weight)
+        return EventInfo(
+            name="spikes",
+            rate=info.rate,
+            labels={0: "spike"},
+            sources=info.channels.names,
+            origin=info.origin,
+            support=info.support + ceil(estimates * heard * stride * info.origin.step),
+            settle=info.settle,
+            delay=info.delay,
+        )
+
+    def prepare(self, info: StreamInfo) -> State:
+        from ranvier.kernels import _spikes
+
+        n = info.n_channels
+        heard, stride, weight = self._noise(info)
+        refractory = to_samples(self, "refractory", self.refractory, info.rate)
+        room = n * (ROWS // max(refractory, 2) + 1)
+        state = State(
+            None,
+            before=np.full(n, -np.inf, np.float32),
+            threshold=np.full(n, -np.inf, np.float32),
+            free=np.full(n, np.iinfo(np.int64).min, np.int64),
+            noise=np.zeros(n, np.float32),
+            heard=np.zeros((n, heard), np.float32),
+            filled=-(np.arange(n) * heard // n).astype(np.int32),
+        )
+        state.design = _Search(_spikes.search, refractory, stride, self.threshold, weight, room, state.arrays)
+        return state
+
+    def step(self, state: State, block: Block) -> Events:
+        search: _Search = state.design
+        x = np.ascontiguousarray(block.data, np.float32)
+        if not is_all_valid(block.valid):
+            x = np.where(block.valid, x, np.float32(np.nan))
+        tables = [search(x[a : a + ROWS], block.start + a, block.n <= ROWS) for a in range(0, block.n, ROWS)]
+        if len(tables) > 1:
+            return Events(block.start, block.stop, np.concatenate(tables))
+        return Events(block.start, block.stop, tables[0] if tables else None)
+
+
+class _Search:
+    """The kernels, bound to the state that they change and to the memory that they write to."""
+
+    def __init__(
+        self,
+        kernel: Any,
+        refractory: int,
+        stride: int,
+        factor: float,
+        weight: float,
+        room: int,
+        state: dict[str, Array],
+    ) -> None:
+        from ranvier.kernels._channel import address
+
+        s, self._kernel, self._address = state, kernel, address
+        self._state = (
+            s["before"], address(s["before"]), s["threshold"], address(s["threshold"]), s["free"], refractory,
+            s["heard"], s["filled"], s["noise"], stride, factor, weight,
+        )  # fmt: skip
+        self._found = np.empty(room, np.int64), np.empty(room, np.int32), np.empty(room, np.float32)
+        self._table = np.zeros(room, EVENT)
+
+    def __call__(self, x: Array, start: int, lent: bool) -> Array:
+        """Return the crossings in rows of float32, nan where invalid, from index `start` on."""
+        found = self._kernel(x, self._address(x), start, *self._state, *self._found)
+        table = self._table[:found]
+        for name, a in zip(("sample", "source", "value"), self._found, strict=True):
+            table[name] = a[:found]
+        return table if lent else table.copy()

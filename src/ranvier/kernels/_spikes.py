@@ -1,0 +1,124 @@
+"""Threshold crossings with a running noise estimate, in the order of time, then channel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit, types
+
+from ranvier.kernels._simd import count, make_load
+from ranvier.kernels.ops import both, le, lt
+
+LANES = 16  # width of the search; LLVM splits it where registers are narrower, and no bit depends on it
+_load = make_load("f4", "f4", LANES)
+_X = types.Array(types.float32, 2, "C", readonly=True)
+_F4 = types.float32[::1]
+_I4 = types.int32[::1]
+_I8 = types.int64[::1]
+_NOISE = types.void(
+    types.Array(types.float32, 1, "C", readonly=True),
+    types.float32[:, ::1],
+    _I4,
+    _F4,
+    _F4,
+    types.float64,
+    types.float64,
+)
+_SEARCH = types.int64(
+    _X, types.int64, types.int64, _F4, types.int64, _F4, types.int64, _I8, types.int64, types.float32[:, ::1], _I4,
+    _F4, types.int64, types.float64, types.float64, _I8, _I4, _F4,
+)  # fmt: skip
+MEDIAN_OF_ONE_SIGMA = 0.6744897501960817  # median of |x| for a normal x with a standard deviation of 1
+
+
+@njit(_NOISE, cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def hear_noise(row: Any, heard: Any, filled: Any, noise: Any, threshold: Any, factor: float, weight: float) -> None:
+    """Take one instant into the noise estimate; a channel that has heard enough is estimated anew.
+
+    Parameters
+    ----------
+    row
+        ``(n_channels,)``, nan where invalid.
+    heard, filled
+        Sizes heard so far ``(n_channels, m)``, and how many; negative: so many are let go by first.
+    noise, threshold
+        Of each channel; noise 0 before the first estimate, threshold -inf where there is none.
+    factor
+        Threshold over noise.
+    weight
+        Of a new estimate against the running one.
+    """
+    m = heard.shape[1]
+    for c in range(row.shape[0]):
+        if row[c] == row[c]:
+            if filled[c] >= 0:
+                heard[c, filled[c]] = abs(row[c])
+            filled[c] += 1
+            if filled[c] == m:
+                filled[c] = 0
+                new = np.median(heard[c]) / MEDIAN_OF_ONE_SIGMA
+                old = types.float64(noise[c])
+                noise[c] = old + weight * (new - old) if old > 0.0 else new
+                threshold[c] = -factor * noise[c] if noise[c] > 0.0 else -np.inf
+
+
+@njit(_SEARCH, cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def search(
+    x: Any, x_at: int, start: int, before: Any, before_at: int, threshold: Any, threshold_at: int, free: Any,
+    refractory: int, heard: Any, filled: Any, noise: Any, stride: int, factor: float, weight: float,
+    sample: Any, source: Any, value: Any,
+) -> int:  # fmt: skip
+    """Write where x goes from at or above the (negative) threshold to below it, and return how often.
+
+    Parameters
+    ----------
+    x, x_at
+        Block ``(n, n_channels)`` and its address; nan where nothing is known.
+    start
+        Index of row 0.
+    before, before_at
+        The row before row 0, and its address; -inf where nothing is known; becomes the last row.
+    threshold, threshold_at
+        Of each channel, and its address.
+    free
+        Index from which each channel may be heard again.
+    refractory
+        For how long it may not [samples].
+    heard, filled, noise, factor, weight
+        As for `hear_noise`, which is called after each row whose index is a multiple of `stride`.
+    sample, source, value
+        Where crossings are written.
+    """
+    n = x.shape[1]
+    wide = n - n % LANES
+    found = 0
+    for t in range(x.shape[0]):
+        row = x_at + t * n * 4
+        earlier = before_at if t == 0 else row - n * 4
+        c = 0
+        while c < n:
+            last = c + LANES
+            if c < wide:
+                limits = _load(threshold_at + c * 4)
+                if count(both(lt(_load(row + c * 4), limits), le(limits, _load(earlier + c * 4)))) == 0:
+                    c = last
+                    continue
+            else:
+                last = n
+            while c < last:
+                limit = threshold[c]
+                if x[t, c] < limit and (before[c] if t == 0 else x[t - 1, c]) >= limit and free[c] <= start + t:
+                    free[c] = start + t + refractory
+                    sample[found] = start + t
+                    source[found] = c
+                    value[found] = x[t, c]
+                    found += 1
+                c += 1
+        if (start + t) % stride == 0:
+            hear_noise(x[t], heard, filled, noise, threshold, factor, weight)
+    if x.shape[0]:
+        for c in range(n):
+            v = x[x.shape[0] - 1, c]
+            before[c] = v if v == v else -np.inf
+    return found
