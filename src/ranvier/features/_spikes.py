@@ -32,7 +32,7 @@ class Spikes(BlockStage):
     noise_window
         Length of the stretch that one noise estimate is made of [s].
     noise_memory
-        Time constant with which new estimates replace old ones [s].
+        Time constant with which new estimates replace old ones [s]; until it has passed they are averaged.
 
     Notes
     -----
@@ -99,6 +99,7 @@ class Spikes(BlockStage):
             before=np.full(n, -np.inf, np.float32),
             threshold=np.full(n, -np.inf, np.float32),
             free=np.full(n, np.iinfo(np.int64).min, np.int64),
+            estimates=np.zeros(n, np.int32),
             noise=np.zeros(n, np.float32),
             heard=np.zeros((n, heard), np.float32),
             filled=-(np.arange(n) * heard // n).astype(np.int32),
@@ -135,7 +136,7 @@ class _Search:
         s, self._kernel, self._address = state, kernel, address
         self._state = (
             s["before"], address(s["before"]), s["threshold"], address(s["threshold"]), s["free"], refractory,
-            s["heard"], s["filled"], s["noise"], stride, factor, weight,
+            s["heard"], s["filled"], s["estimates"], s["noise"], stride, factor, weight,
         )  # fmt: skip
         self._found = np.empty(room, np.int64), np.empty(room, np.int32), np.empty(room, np.float32)
         self._table = np.zeros(room, EVENT)

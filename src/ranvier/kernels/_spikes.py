@@ -16,24 +16,20 @@ _X = types.Array(types.float32, 2, "C", readonly=True)
 _F4 = types.float32[::1]
 _I4 = types.int32[::1]
 _I8 = types.int64[::1]
-_NOISE = types.void(
-    types.Array(types.float32, 1, "C", readonly=True),
-    types.float32[:, ::1],
-    _I4,
-    _F4,
-    _F4,
-    types.float64,
-    types.float64,
-)
+_ROW = types.Array(types.float32, 1, "C", readonly=True)
+_HEARD = types.float32[:, ::1]
+_NOISE = types.void(_ROW, _HEARD, _I4, _I4, _F4, _F4, types.float64, types.float64)
 _SEARCH = types.int64(
-    _X, types.int64, types.int64, _F4, types.int64, _F4, types.int64, _I8, types.int64, types.float32[:, ::1], _I4,
+    _X, types.int64, types.int64, _F4, types.int64, _F4, types.int64, _I8, types.int64, _HEARD, _I4, _I4,
     _F4, types.int64, types.float64, types.float64, _I8, _I4, _F4,
 )  # fmt: skip
 MEDIAN_OF_ONE_SIGMA = 0.6744897501960817  # median of |x| for a normal x with a standard deviation of 1
 
 
 @njit(_NOISE, cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def hear_noise(row: Any, heard: Any, filled: Any, noise: Any, threshold: Any, factor: float, weight: float) -> None:
+def hear_noise(
+    row: Any, heard: Any, filled: Any, estimates: Any, noise: Any, threshold: Any, factor: float, weight: float
+) -> None:
     """Take one instant into the noise estimate; a channel that has heard enough is estimated anew.
 
     Parameters
@@ -42,12 +38,14 @@ def hear_noise(row: Any, heard: Any, filled: Any, noise: Any, threshold: Any, fa
         ``(n_channels,)``, nan where invalid.
     heard, filled
         Sizes heard so far ``(n_channels, m)``, and how many; negative: so many are let go by first.
+    estimates
+        How many each channel has had.
     noise, threshold
-        Of each channel; noise 0 before the first estimate, threshold -inf where there is none.
+        Of each channel; threshold -inf where there is none.
     factor
         Threshold over noise.
     weight
-        Of a new estimate against the running one.
+        Of a new estimate against the running one, at least: until then they are averaged.
     """
     m = heard.shape[1]
     for c in range(row.shape[0]):
@@ -58,15 +56,16 @@ def hear_noise(row: Any, heard: Any, filled: Any, noise: Any, threshold: Any, fa
             if filled[c] == m:
                 filled[c] = 0
                 new = np.median(heard[c]) / MEDIAN_OF_ONE_SIGMA
-                old = types.float64(noise[c])
-                noise[c] = old + weight * (new - old) if old > 0.0 else new
+                estimates[c] += 1
+                part = max(weight, 1.0 / estimates[c])
+                noise[c] = noise[c] + part * (new - noise[c])
                 threshold[c] = -factor * noise[c] if noise[c] > 0.0 else -np.inf
 
 
 @njit(_SEARCH, cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def search(
     x: Any, x_at: int, start: int, before: Any, before_at: int, threshold: Any, threshold_at: int, free: Any,
-    refractory: int, heard: Any, filled: Any, noise: Any, stride: int, factor: float, weight: float,
+    refractory: int, heard: Any, filled: Any, estimates: Any, noise: Any, stride: int, factor: float, weight: float,
     sample: Any, source: Any, value: Any,
 ) -> int:  # fmt: skip
     """Write where x goes from at or above the (negative) threshold to below it, and return how often.
@@ -85,7 +84,7 @@ def search(
         Index from which each channel may be heard again.
     refractory
         For how long it may not [samples].
-    heard, filled, noise, factor, weight
+    heard, filled, estimates, noise, factor, weight
         As for `hear_noise`, which is called after each row whose index is a multiple of `stride`.
     sample, source, value
         Where crossings are written.
@@ -116,7 +115,7 @@ def search(
                     found += 1
                 c += 1
         if (start + t) % stride == 0:
-            hear_noise(x[t], heard, filled, noise, threshold, factor, weight)
+            hear_noise(x[t], heard, filled, estimates, noise, threshold, factor, weight)
     if x.shape[0]:
         for c in range(n):
             v = x[x.shape[0] - 1, c]
