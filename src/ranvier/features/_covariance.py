@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil
-from types import ModuleType
 from typing import Any, ClassVar, Literal, final
 
 import numpy as np
 
 from ranvier.errors import ContractError
-from ranvier.features._grid import Grid, need_share, nowhere, with_units
+from ranvier.features._grid import Grid, need_valid, nowhere, with_units
+from ranvier.features._sums import Sums
 from ranvier.stage import BlockStage, Scratch, State, Tags, need_signal, need_stream
-from ranvier.stream import Array, Block, Info, StreamInfo, all_valid, is_all_valid
-
-ROWS = 256  # instants that are widened to float64 at a time
+from ranvier.stream import Block, Info, StreamInfo, all_valid, is_all_valid
 
 
 @final
@@ -62,7 +59,7 @@ class Covariance(BlockStage):
             raise ContractError(
                 f"Covariance needs estimator scm, oas or lwf; got {self.estimator!r}. Take one of them."
             )
-        need_share(self, "min_valid", self.min_valid)
+        need_valid(self, self.min_valid, 1)
         if len(info.shape) == 2:
             if self.length is not None or self.hop is not None:
                 raise ContractError(
@@ -94,11 +91,12 @@ class Covariance(BlockStage):
 
         grid = self._grid(info)
         length = info.shape[0] if grid is None else grid.length
-        sums = _Sums(_gram, grid or Grid(length, length), info.n_channels, self.estimator, self.min_valid)
+        need = need_valid(self, self.min_valid, length)
+        sums = Sums(_gram, grid or Grid(length, length), info.n_channels, self.estimator, need)
         scratch = Scratch((info.n_channels, info.n_channels), np.float64)
         if grid is None:
             return State((grid, sums, scratch, sums.arrays()))
-        return State((grid, sums, scratch, None), seen=nowhere(), **sums.arrays())
+        return State((grid, sums, scratch, None), None, seen=nowhere(), **sums.arrays())
 
     def step(self, state: State, block: Block) -> Block:
         grid, sums, scratch, own = state.design
@@ -122,88 +120,3 @@ class Covariance(BlockStage):
                     sums.result(arrays, hop, data[done], valid[done])
                     done += 1
         return Block(data, start, all_valid(data.shape) if valid.all() else valid, at)
-
-
-class _Sums:
-    """Rings of sums, one place a hop, and the matrices that they make."""
-
-    def __init__(self, kernels: ModuleType, grid: Grid, n: int, estimator: str, min_valid: float) -> None:
-        self.kernels, self.grid, self.n, self.estimator = kernels, grid, n, estimator
-        self.hops = grid.length // grid.hop
-        self.need = float(max(1, ceil(min_valid * grid.length)))
-        self.total = np.empty((3, n, n))
-        self.upper = np.triu(np.ones((n, n)))
-        self.wide = np.empty((ROWS, n))
-        self.seen = np.empty((ROWS, n))
-
-    def arrays(self) -> dict[str, Array]:
-        """Return the memory: products, sums by partner, counts; for clean hops sums alone; for lwf the samples."""
-        n, hops = self.n, self.hops
-        past = self.grid.length if self.estimator == "lwf" else 0
-        return {
-            "products": np.zeros((hops, n, n)),
-            "sums": np.zeros((hops, n, n)),
-            "counts": np.zeros((hops, n, n)),
-            "plain": np.zeros((hops, n)),
-            "clean": np.ones(hops, bool),
-            "past": np.zeros((past, n)),
-            "present": np.ones((past, n), bool),
-        }
-
-    def hear(self, arrays: dict[str, Array], place: int, x: Array, valid: Array | None) -> None:
-        """Add samples of one hop; `place` is the index of the first."""
-        hop = self.grid.hop
-        r = (place // hop) % self.hops
-        count = place % hop
-        if not count:
-            arrays["products"][r] = 0
-            arrays["plain"][r] = 0
-            arrays["clean"][r] = True
-        for a in range(0, len(x), ROWS):
-            part = None if valid is None else valid[a : a + ROWS]
-            wide = self._hear(arrays, r, count + a, x[a : a + ROWS], part)
-            if self.estimator == "lwf":
-                at = (place + a + np.arange(len(wide))) % self.grid.length
-                arrays["past"][at] = wide
-                arrays["present"][at] = True if part is None else part
-
-    def _hear(self, arrays: dict[str, Array], r: int, count: int, x: Array, valid: Array | None) -> Array:
-        add = self.kernels.add_products
-        wide, seen = self.wide[: len(x)], self.seen[: len(x)]
-        wide[:] = x if valid is None else np.where(valid, x, 0)
-        if valid is not None and arrays["clean"][r] and not valid.all():
-            arrays["clean"][r] = False
-            arrays["sums"][r] = arrays["plain"][r][:, None]
-            np.multiply(self.upper, count, out=arrays["counts"][r])
-        add(wide, wide, arrays["products"][r], True)
-        self.kernels.add_rows(wide, arrays["plain"][r])
-        if not arrays["clean"][r]:
-            seen[:] = True if valid is None else valid
-            add(wide, seen, arrays["sums"][r], False)
-            add(seen, seen, arrays["counts"][r], True)
-        return wide
-
-    def result(self, arrays: dict[str, Array], hop: int, out: Array, valid: Array) -> None:
-        """Write the matrix of the window that ends with a hop."""
-        k = self.kernels
-        oldest = (hop + 1) % self.hops
-        products, sums, counts = self.total
-        clean = arrays["clean"]
-        k.add_hops(arrays["products"], oldest, products)
-        if clean.all():
-            k.add_hops(arrays["plain"][:, None, :], oldest, sums[:1])
-            sums[:] = sums[0][:, None].copy()
-            counts[:] = self.grid.length
-        else:
-            for r in np.flatnonzero(clean):
-                arrays["sums"][r] = arrays["plain"][r][:, None]
-                np.multiply(self.upper, self.grid.hop, out=arrays["counts"][r])
-            k.add_hops(arrays["sums"], oldest, sums)
-            k.add_hops(arrays["counts"], oldest, counts)
-        k.centre(products, sums, counts, self.need, out, valid)
-        if self.estimator == "oas":
-            k.shrink(out, valid, counts, -1.0)
-        elif self.estimator == "lwf":
-            first = (hop + 1) * self.grid.hop % self.grid.length
-            fourth = k.mean_fourth(arrays["past"], arrays["present"], first, sums, counts, valid)
-            k.shrink(out, valid, counts, fourth)

@@ -25,10 +25,13 @@ def to_samples(who: Any, name: str, seconds: float, rate: Fraction, least: int =
     return n
 
 
-def need_share(who: Any, name: str, value: float) -> None:
-    """Refuse, in the name of `who`, a share outside ``0 < value <= 1``."""
-    if not 0 < value <= 1:
-        raise ContractError(f"{type(who).__name__} needs 0 < {name} <= 1; got {name}={value:g}. Take 0.5 if in doubt.")
+def need_valid(who: Any, share: float, length: int) -> int:
+    """Return how many of `length` samples are `min_valid` of them, refusing a share outside 0 to 1."""
+    if not 0 < share <= 1:
+        raise ContractError(
+            f"{type(who).__name__} needs 0 < min_valid <= 1; got min_valid={share:g}. Take 0.5 if in doubt."
+        )
+    return max(1, ceil(share * length - 1e-9))
 
 
 def with_units(channels: Channels, pattern: str) -> Channels:

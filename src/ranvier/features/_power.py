@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import abc
 from dataclasses import dataclass
-from math import ceil
 from typing import Any, ClassVar, Literal, final
 
 import numpy as np
 
 from ranvier.denoise import Bandpass
 from ranvier.errors import ContractError
-from ranvier.features._grid import Grid, need_share, nowhere, with_units
+from ranvier.features._grid import Grid, need_valid, nowhere, with_units
 from ranvier.stage import BlockStage, Chain, Scratch, Stage, State, Tags, need_signal
 from ranvier.stream import Array, Block, Info, StreamInfo, all_valid, is_all_valid
 
@@ -37,7 +36,7 @@ class MeanPower(BlockStage):
     def describe(self, *infos: Info) -> StreamInfo:
         (given,) = infos
         info = need_signal(self, given)
-        need_share(self, "min_valid", self.min_valid)
+        need_valid(self, self.min_valid, 1)
         dtype = np.float64 if info.dtype == np.float64 else np.float32
         channels = with_units(info.channels, "{}^2") if self.square else info.channels
         return self.grid(info).describe(info, channels=channels, dtype=np.dtype(dtype))
@@ -48,7 +47,7 @@ class MeanPower(BlockStage):
 
         grid, out = self.grid(info), self.describe(info)
         hops, n = grid.length // grid.hop, info.n_channels
-        need = max(1, ceil(self.min_valid * grid.length))
+        need = need_valid(self, self.min_valid, grid.length)
         return State(
             (_moments, grid, need, out.dtype, Scratch(out.shape, out.dtype)),
             seen=nowhere(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil, log
-from typing import Any, ClassVar, final
+from typing import ClassVar, final
 
 import numpy as np
 
@@ -104,47 +104,28 @@ class Spikes(BlockStage):
             heard=np.zeros((n, heard), np.float32),
             filled=-(np.arange(n) * heard // n).astype(np.int32),
         )
-        state.design = _Search(_spikes.search, refractory, stride, self.threshold, weight, room, state.arrays)
+        s = state.arrays
+        state.design = (
+            _spikes.search,
+            (s["before"], s["threshold"], s["free"], refractory, s["heard"], s["filled"], s["estimates"], s["noise"]),
+            (stride, self.threshold, weight),
+            (np.empty(room, np.int64), np.empty(room, np.int32), np.empty(room, np.float32)),
+        )
         return state
 
     def step(self, state: State, block: Block) -> Events:
-        search: _Search = state.design
         x = np.ascontiguousarray(block.data, np.float32)
         if not is_all_valid(block.valid):
             x = np.where(block.valid, x, np.float32(np.nan))
-        tables = [search(x[a : a + ROWS], block.start + a, block.n <= ROWS) for a in range(0, block.n, ROWS)]
-        if len(tables) > 1:
-            return Events(block.start, block.stop, np.concatenate(tables))
-        return Events(block.start, block.stop, tables[0] if tables else None)
+        tables = [_search(state, x[a : a + ROWS], block.start + a) for a in range(0, block.n, ROWS)]
+        table = tables[0] if len(tables) == 1 else np.concatenate(tables) if tables else None
+        return Events(block.start, block.stop, table)
 
 
-class _Search:
-    """The kernels, bound to the state that they change and to the memory that they write to."""
-
-    def __init__(
-        self,
-        kernel: Any,
-        refractory: int,
-        stride: int,
-        factor: float,
-        weight: float,
-        room: int,
-        state: dict[str, Array],
-    ) -> None:
-        from ranvier.kernels._channel import address
-
-        s, self._kernel, self._address = state, kernel, address
-        self._state = (
-            s["before"], address(s["before"]), s["threshold"], address(s["threshold"]), s["free"], refractory,
-            s["heard"], s["filled"], s["estimates"], s["noise"], stride, factor, weight,
-        )  # fmt: skip
-        self._found = np.empty(room, np.int64), np.empty(room, np.int32), np.empty(room, np.float32)
-        self._table = np.zeros(room, EVENT)
-
-    def __call__(self, x: Array, start: int, lent: bool) -> Array:
-        """Return the crossings in rows of float32, nan where invalid, from index `start` on."""
-        found = self._kernel(x, self._address(x), start, *self._state, *self._found)
-        table = self._table[:found]
-        for name, a in zip(("sample", "source", "value"), self._found, strict=True):
-            table[name] = a[:found]
-        return table if lent else table.copy()
+def _search(state: State, x: Array, start: int) -> Array:
+    """Return the crossings in rows of float32, nan where invalid, from index `start` on."""
+    kernel, memory, parameters, found = state.design
+    table = np.zeros(kernel(x, start, *memory, *parameters, *found), EVENT)
+    for name, a in zip(("sample", "source", "value"), found, strict=True):
+        table[name] = a[: len(table)]
+    return table

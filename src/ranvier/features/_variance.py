@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil
 from typing import ClassVar, final
 
 import numpy as np
 
 from ranvier.errors import ContractError
-from ranvier.features._grid import need_share, with_units
+from ranvier.features._grid import need_valid, with_units
 from ranvier.features._power import SMALLEST
 from ranvier.stage import BlockStage, Scratch, State, Tags, need_stream
 from ranvier.stream import Block, Info, StreamInfo, all_valid, is_all_valid
@@ -43,7 +42,7 @@ class LogVariance(BlockStage):
     def describe(self, *infos: Info) -> StreamInfo:
         (given,) = infos
         info = need_stream(self, given)
-        need_share(self, "min_valid", self.min_valid)
+        need_valid(self, self.min_valid, 1)
         if len(info.shape) != 2:
             raise ContractError(
                 f"LogVariance needs windows of shape (length, n_channels); got samples of shape {info.shape}. "
@@ -57,7 +56,7 @@ class LogVariance(BlockStage):
         from ranvier.kernels import _moments
 
         out = self.describe(info)
-        need = max(1, ceil(self.min_valid * info.shape[0]))
+        need = need_valid(self, self.min_valid, info.shape[0])
         return State(
             (
                 _moments,

@@ -20,8 +20,8 @@ _ROW = types.Array(types.float32, 1, "C", readonly=True)
 _HEARD = types.float32[:, ::1]
 _NOISE = types.void(_ROW, _HEARD, _I4, _I4, _F4, _F4, types.float64, types.float64)
 _SEARCH = types.int64(
-    _X, types.int64, types.int64, _F4, types.int64, _F4, types.int64, _I8, types.int64, _HEARD, _I4, _I4,
-    _F4, types.int64, types.float64, types.float64, _I8, _I4, _F4,
+    _X, types.int64, _F4, _F4, _I8, types.int64, _HEARD, _I4, _I4, _F4, types.int64, types.float64, types.float64,
+    _I8, _I4, _F4,
 )  # fmt: skip
 MEDIAN_OF_ONE_SIGMA = 0.6744897501960817  # median of |x| for a normal x with a standard deviation of 1
 
@@ -64,22 +64,21 @@ def hear_noise(
 
 @njit(_SEARCH, cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def search(
-    x: Any, x_at: int, start: int, before: Any, before_at: int, threshold: Any, threshold_at: int, free: Any,
-    refractory: int, heard: Any, filled: Any, estimates: Any, noise: Any, stride: int, factor: float, weight: float,
-    sample: Any, source: Any, value: Any,
+    x: Any, start: int, before: Any, threshold: Any, free: Any, refractory: int, heard: Any, filled: Any,
+    estimates: Any, noise: Any, stride: int, factor: float, weight: float, sample: Any, source: Any, value: Any,
 ) -> int:  # fmt: skip
     """Write where x goes from at or above the (negative) threshold to below it, and return how often.
 
     Parameters
     ----------
-    x, x_at
-        Block ``(n, n_channels)`` and its address; nan where nothing is known.
+    x
+        Block ``(n, n_channels)``; nan where nothing is known.
     start
         Index of row 0.
-    before, before_at
-        The row before row 0, and its address; -inf where nothing is known; becomes the last row.
-    threshold, threshold_at
-        Of each channel, and its address.
+    before
+        The row before row 0; -inf where nothing is known; becomes the last row.
+    threshold
+        Of each channel.
     free
         Index from which each channel may be heard again.
     refractory
@@ -92,6 +91,7 @@ def search(
     n = x.shape[1]
     wide = n - n % LANES
     found = 0
+    x_at, before_at, threshold_at = x.ctypes.data, before.ctypes.data, threshold.ctypes.data
     for t in range(x.shape[0]):
         row = x_at + t * n * 4
         earlier = before_at if t == 0 else row - n * 4
