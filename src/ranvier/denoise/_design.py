@@ -120,3 +120,18 @@ def decay(sections: Sections, level: float) -> int:
         return 2 * len(sections)
     slowest = sum(abs(float(np.abs(np.roots(s[3:])).max(initial=0.0)) - radius) < 1e-3 * (1 - radius) for s in sections)
     return int(np.ceil(np.log(level) / np.log(radius))) * max(1, slowest)
+
+
+def sensitivity(sections: Sections) -> float:
+    """Return by how much a rounding of the coefficients is enlarged in the pass band.
+
+    The sum over sections of the largest ``1 / |A|`` where the filter passes at least half of what it
+    passes at most: a relative change e of the coefficients moves the response by about e times this.
+    """
+    poles = np.concatenate([np.roots(s[3:]) for s in sections])
+    near = np.geomspace(1e-7, np.pi / 2, 400)
+    around = np.angle(poles)[:, None] + (1 - np.abs(poles))[:, None] * np.linspace(-3, 3, 31)
+    z = np.exp(-1j * np.concatenate([near, np.pi - near, np.abs(around).ravel()]))[:, None] ** np.arange(3)
+    below = np.abs(z @ sections[:, 3:].T)
+    passed = np.abs(np.prod((z @ sections[:, :3].T) / below, axis=1))
+    return float((1 / below[passed >= passed.max() / 2]).max(axis=0).sum())

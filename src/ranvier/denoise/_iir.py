@@ -9,7 +9,7 @@ from typing import ClassVar, final
 
 import numpy as np
 
-from ranvier.denoise._design import Sections, butterworth, decay, group_delay, notch
+from ranvier.denoise._design import Sections, butterworth, decay, group_delay, notch, sensitivity
 from ranvier.errors import ContractError
 from ranvier.kernels.words import fma, mul
 from ranvier.stage import ChannelStage, Step, Tags, need_number
@@ -17,7 +17,7 @@ from ranvier.stream import StreamInfo
 
 SETTLED = 1e-2  # part of a disturbance that is left when the output counts as settled
 FORGOTTEN = 1e-6  # part of a disturbance that is left where the support ends
-FLOAT32_SAFE = 0.002  # lowest corner over rate from which float32 states are precise enough
+FLOAT32_SAFE = 850.0  # sensitivity up to which float32 keeps 90 dB, as tests/denoise/test_precision.py measures
 
 
 def biquad(x, s, k):
@@ -51,14 +51,14 @@ class Recursive(ChannelStage):
         """Design the filter for a rate [Hz], refusing what it cannot be."""
 
     @abc.abstractmethod
-    def edges(self, rate: float) -> tuple[float, float]:
-        """Return the lowest corner, which sets the precision, and the middle of the pass band [Hz]."""
+    def middle(self, rate: float) -> float:
+        """Return the frequency in the pass band for which the delay is declared [Hz]."""
 
     @final
     def describe_channels(self, info: StreamInfo) -> StreamInfo:
         rate = float(info.rate)
         sections = self.sections(rate)
-        delay = Fraction(round(group_delay(sections, self.edges(rate)[1], rate) * 10**9), 10**9)
+        delay = Fraction(round(group_delay(sections, self.middle(rate), rate) * 10**9), 10**9)
         memory = int(-(-decay(sections, FORGOTTEN) * info.origin.step // 1))
         return info.but(support=info.support + memory, delay=info.delay + delay)
 
@@ -68,9 +68,9 @@ class Recursive(ChannelStage):
 
     @final
     def steps(self, info: StreamInfo) -> tuple[Step, ...]:
-        rate = float(info.rate)
-        exact = info.dtype == np.float64 or self.edges(rate)[0] < FLOAT32_SAFE * rate
-        return cascade(self.sections(rate), "f8" if exact else "f4")
+        sections = self.sections(float(info.rate))
+        exact = info.dtype == np.float64 or sensitivity(sections) > FLOAT32_SAFE
+        return cascade(sections, "f8" if exact else "f4")
 
 
 def _order(who: Recursive, order: int) -> None:
@@ -119,8 +119,8 @@ class Bandpass(Recursive):
             )
         return butterworth(self.order, "band", (self.low, self.high), rate)
 
-    def edges(self, rate: float) -> tuple[float, float]:
-        return min(self.low, self.high - self.low), float(np.sqrt(self.low * self.high))
+    def middle(self, rate: float) -> float:
+        return float(np.sqrt(self.low * self.high))
 
 
 @final
@@ -154,8 +154,8 @@ class Highpass(Recursive):
         need_number(self, "low", self.low, 0, rate / 2, "Hz", "Lower it, or put Resample before this stage.")
         return butterworth(self.order, "high", (self.low,), rate)
 
-    def edges(self, rate: float) -> tuple[float, float]:
-        return self.low, (self.low + rate / 2) / 2
+    def middle(self, rate: float) -> float:
+        return (self.low + rate / 2) / 2
 
 
 @final
@@ -188,8 +188,8 @@ class Lowpass(Recursive):
         need_number(self, "high", self.high, 0, rate / 2, "Hz", "Lower it, or put Resample before this stage.")
         return butterworth(self.order, "low", (self.high,), rate)
 
-    def edges(self, rate: float) -> tuple[float, float]:
-        return self.high, self.high / 2
+    def middle(self, rate: float) -> float:
+        return self.high / 2
 
 
 @final
@@ -228,5 +228,5 @@ class Notch(Recursive):
         wanted = [h * self.frequency for h in range(1, self.harmonics + 1) if h * self.frequency < rate / 2]
         return np.concatenate([notch(f, self.quality * f / self.frequency, rate) for f in wanted])
 
-    def edges(self, rate: float) -> tuple[float, float]:
-        return self.frequency / self.quality, self.frequency / 2
+    def middle(self, rate: float) -> float:
+        return self.frequency / 2
