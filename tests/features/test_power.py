@@ -117,7 +117,8 @@ def test_envelope_declares_the_delay_of_its_smoothing():
     ("stage", "says"),
     [
         (BandPower(8, 200, 1, 0.1), "Bandpass needs 0 < low < high < rate/2"),
-        (BandPower(8, 30, 1, 0.3), "BandPower|MovingPower needs length to be a multiple of hop"),
+        (BandPower(8, 30, 1, 0.3), "^BandPower needs length to be a multiple of hop"),
+        (BandPower(8, 30, 1, 0.1, min_valid=0), "^BandPower needs 0 < min_valid <= 1"),
         (SpikeBandPower(0.0001), "SpikeBandPower needs length of at least 1 sample"),
         (SpikeBandPower(0.1, norm="cube"), "needs norm square or abs"),
         (SpikeBandPower(0.1, min_valid=1.5), "needs 0 < min_valid <= 1"),

@@ -190,7 +190,9 @@ class BandPower(Stage):
         return Chain((Bandpass(self.low, self.high, self.order), MovingPower(self.length, self.hop, self.min_valid)))
 
     def describe(self, *infos: Info) -> StreamInfo:
-        out: StreamInfo = self._inner().describe(need_signal(self, infos[0]))
+        info = need_signal(self, infos[0])
+        need_valid(self, self.min_valid, Grid.in_hops(self, info, self.length, self.hop).length)
+        out: StreamInfo = self._inner().describe(info)
         return out.but(channels=with_units(out.channels, "ln({})")) if self.log else out
 
     def init(self, *infos: Info) -> State:
