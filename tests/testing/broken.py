@@ -226,6 +226,14 @@ class GivesNaN(Sound):
         return Block(np.where(block.valid, out.data, np.nan), out.start, out.valid)
 
 
+class NeverValid(Sound):
+    """It trusts nothing, ever, so that every comparison of valid numbers holds."""
+
+    def step(self, state, block):
+        out = Sound.step(self, state, block)
+        return Block(out.data, out.start, np.zeros(out.data.shape, bool))
+
+
 class HoldsBack(Sound):
     """It puts out in tens only, so that what is known at a sample depends on the cut."""
 
@@ -392,6 +400,7 @@ CASES: dict[str, tuple[Any, str]] = {
     "wrong type": (WrongType(), "contract"),
     "skips an index": (SkipsIndex(), "contract"),
     "gives NaN": (GivesNaN(), "contract"),
+    "never valid": (NeverValid(), "contract"),
     "holds back": (HoldsBack(), "causal_and_prompt"),
     "short support": (ShortSupport(decay=0.99), "causal_and_prompt"),
     "wrong delay": (WrongDelay(), "delay"),

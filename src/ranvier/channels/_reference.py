@@ -10,13 +10,14 @@ import numpy as np
 
 from ranvier.channels._names import electrodes, find
 from ranvier.errors import ContractError
-from ranvier.stage import BlockStage, Scratch, State, Tags, need_signal
+from ranvier.kernels import Level
+from ranvier.stage import LevelStage, Scratch, State, Tags, need_signal
 from ranvier.stream import Array, Block, Info, StreamInfo, is_all_valid
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class CommonReference(BlockStage):
+class CommonReference(LevelStage):
     """Take the mean (or median) of the electrodes away from each of them, at every instant.
 
     Channels of the kinds eeg, ecog, seeg, dbs, lfp and spikes take part; all others (eog, emg, trigger,
@@ -90,6 +91,12 @@ class CommonReference(BlockStage):
         info = need_signal(self, stream, events_ok=True)
         self._groups(info)
         return info.but(dtype=np.dtype(np.float64 if info.dtype == np.float64 else np.float32))
+
+    def level(self, info: StreamInfo) -> Level | None:
+        given, taken = self._groups(info)
+        size = info.n_channels // (max(taken) + 1)
+        regular = given == taken == [c // size for c in range(info.n_channels)]
+        return Level(size, self.least) if regular and self.method == "mean" else None
 
     def prepare(self, info: StreamInfo) -> State:
         from ranvier.kernels._reference import means, subtract

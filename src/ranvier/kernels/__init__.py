@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ranvier.kernels._body import Step, Work
+    from ranvier.kernels._body import Level, Step, Work
     from ranvier.kernels._channel import ChannelKernel, best_width, channel_state
 
 _WHERE = {
+    "Level": "_body",
     "Step": "_body",
     "Work": "_body",
     "ChannelKernel": "_channel",
@@ -19,7 +20,7 @@ _WHERE = {
     "channel_state": "_channel",
 }
 
-__all__ = ["ChannelKernel", "Step", "Work", "best_width", "channel_state"]
+__all__ = ["ChannelKernel", "Level", "Step", "Work", "best_width", "channel_state"]
 
 
 def __getattr__(name: str) -> Any:

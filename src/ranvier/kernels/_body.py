@@ -62,6 +62,24 @@ class Work:
         ]
 
 
+@dataclass(frozen=True, eq=False)
+class Level:
+    """A stage that takes the mean of each group of neighbouring channels away from them.
+
+    The order of the sums is that of `ranvier.kernels._reference`.
+
+    Parameters
+    ----------
+    size
+        Channels of every group, a multiple of 16; groups follow each other and cover all channels.
+    least
+        How many valid channels a mean needs.
+    """
+
+    size: int
+    least: int
+
+
 _ALLOWED = (
     ast.FunctionDef, ast.arguments, ast.arg, ast.Assign, ast.Return, ast.Tuple, ast.Name, ast.Call,
     ast.Subscript, ast.Constant, ast.UnaryOp, ast.USub, ast.Load, ast.Store,

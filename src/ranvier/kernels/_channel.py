@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ranvier.kernels._body import Work
+from ranvier.kernels._body import Level, Work
 from ranvier.kernels._cache import fingerprint, load_source
-from ranvier.kernels._generate import AT, COMMON, OF_WORK, generate, place
+from ranvier.kernels._generate import generate
+from ranvier.kernels._table import AT, COMMON, OF_WORK, place
 
 Array = npt.NDArray[Any]
 KINDS = {np.dtype(d): k for d, k in (("int16", "i2"), ("int32", "i4"), ("float32", "f4"), ("float64", "f8"))}
 LANES = 64  # rows of states and coefficients are padded to whole cache lines
-X, X_ROW, M, M_ROW, Y, Y_ROW, W, W_ROW, CLEAN = (
-    AT[name] for name in ("x", "x_row", "m", "m_row", "y", "y_row", "w", "w_row", "clean")
+X, X_ROW, M, M_ROW, Y, Y_ROW, W, W_ROW, CLEAN, BAD, MEAN, ENOUGH = (
+    AT[name] for name in ("x", "x_row", "m", "m_row", "y", "y_row", "w", "w_row", "clean", "bad", "mean", "enough")
 )
 
 
@@ -70,7 +71,7 @@ class ChannelKernel:
     works
         What each stage does.
     states
-        The arrays of each, from `channel_state`; their memory must stay where it is.
+        The arrays of each, from `channel_state`, whose memory must stay where it is; None for a `Level`.
     n_channels
         Channels in and out.
     source, result
@@ -81,29 +82,37 @@ class ChannelKernel:
 
     def __init__(
         self,
-        works: Sequence[Work],
-        states: Sequence[dict[str, Array]],
+        works: Sequence[Work | Level],
+        states: Sequence[dict[str, Array] | None],
         n_channels: int,
         source: Any,
         result: Any,
         width: int | None = None,
     ) -> None:
+        bodies = [w for w in works if isinstance(w, Work)]
         lanes = width or best_width()
-        if any(step.precision == "f8" for work in works for step in work.steps):
+        if np.dtype(result) == np.float64 or any(step.precision == "f8" for w in bodies for step in w.steps):
             lanes = max(1, lanes // 2)
         self.width = lanes
         self.text = generate(works, KINDS[np.dtype(source)], KINDS[np.dtype(result)], lanes, fingerprint())
         self._kernel = load_source(self.text).kernel
-        self._waiting = [s["waiting"] for s in states]
         self._trusted = np.ones(n_channels, dtype=bool)
-        self._keep = [_rows(w, p, n_channels) for w in works for p in ("f4", "f8")]
+        self._levels = Levels(np.dtype(result)) if len(bodies) < len(works) else None
+        self._waiting: list[tuple[int, Array]] = []
+        self._coefficients: list[Array] = []
         self._table = np.zeros(len(COMMON) + len(works) * len(OF_WORK), dtype=np.int64)
         self._table[AT["pad"]] = padded(n_channels)
         self._table[AT["last"]] = n_channels
-        for i, s in enumerate(states):
-            arrays = (*self._keep[2 * i : 2 * i + 2], s["f4"], s["f8"], s["wait"])
-            for name, a in zip(OF_WORK, arrays, strict=False):
-                self._table[place(i, name)] = address(a)
+        for i, (work, state) in enumerate(zip(works, states, strict=True)):
+            if isinstance(work, Work) and state is not None:
+                self._bind(i, work, state, n_channels)
+
+    def _bind(self, i: int, work: Work, state: dict[str, Array], n_channels: int) -> None:
+        k4, k8 = (_rows(work, p, n_channels) for p in ("f4", "f8"))
+        self._coefficients += [k4, k8]
+        for name, a in zip(OF_WORK, (k4, k8, state["f4"], state["f8"], state["wait"]), strict=False):
+            self._table[place(i, name)] = address(a)
+        self._waiting.append((place(i, "waiting"), state["waiting"]))
 
     def __call__(self, x: Array, mask: Array | None, y: Array, w: Array) -> bool:
         """Run one block; return True where every number that came out is valid.
@@ -124,17 +133,40 @@ class ChannelKernel:
         a[Y], a[Y_ROW] = address(y), y.strides[0]
         clean = mask is None
         a[CLEAN] = clean
-        if not clean or any(waiting[0] for waiting in self._waiting):
+        if self._levels is not None:
+            a[MEAN], a[ENOUGH] = self._levels.room(x.shape[0])
+        if not clean or any(waiting[0] for _, waiting in self._waiting):
             if mask is None:
                 a[M], a[M_ROW] = address(self._trusted), 0
+                if self._levels is not None:
+                    self._levels.trust()
             else:
                 a[M], a[M_ROW] = address(mask), mask.strides[0]
             a[W], a[W_ROW] = address(w), w.strides[0]
             w.fill(True)
         self._kernel(a)
-        for i, waiting in enumerate(self._waiting):
-            waiting[0] = a[place(i, "waiting")]
-        return not a[AT["bad"]]
+        for i, waiting in self._waiting:
+            waiting[0] = a[i]
+        return not a[BAD]
+
+
+class Levels:
+    """Room for the mean of one group at every instant of a block, and for whether it was made of enough."""
+
+    def __init__(self, dtype: Any) -> None:
+        self._mean = np.zeros(64, dtype)
+        self._enough = np.zeros(64, bool)
+
+    def trust(self) -> None:
+        """Say that every mean is made of enough."""
+        self._enough.fill(True)
+
+    def room(self, n: int) -> tuple[int, int]:
+        """Return the addresses for `n` instants; memory grows only when a longer block comes."""
+        if n > len(self._mean):
+            self._mean = np.zeros(n, self._mean.dtype)
+            self._enough = np.zeros(n, bool)
+        return address(self._mean), address(self._enough)
 
 
 def _rows(work: Work, precision: str, n_channels: int) -> Array:

@@ -145,3 +145,76 @@ def _popcount(builder: Any, bits: Any) -> Any:
             builder.module, ir.FunctionType(wide.type, [wide.type]), "llvm.ctpop.i32"
         )
     return builder.call(function, [wide])
+
+
+def make_tree(kind: str, width: int) -> Any:
+    """Make ``tree(a, ...)``: the sum of 16 lanes in halves, given as 16 / `width` vectors, lowest lanes first."""
+    vector = Vector(kind, width)
+
+    def lanes_of(builder: Any, parts: list[Any]) -> Any:
+        while len(parts) > 1:
+            half = len(parts) // 2
+            parts = [builder.fadd(a, b) for a, b in zip(parts[:half], parts[half:], strict=True)]
+        total, n = parts[0], width
+        while n > 1:
+            n //= 2
+            none = ir.Constant(total.type, ir.Undefined)
+            low, high = (
+                builder.shuffle_vector(
+                    total, none, ir.Constant(ir.VectorType(ir.IntType(32), n), list(range(first, first + n)))
+                )
+                for first in (0, n)
+            )
+            total = builder.fadd(low, high)
+        return builder.extract_element(total, ir.Constant(ir.IntType(32), 0))
+
+    @intrinsic  # type: ignore[untyped-decorator]
+    def tree(typing: Any, parts: Any) -> Any:
+        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            return lanes_of(builder, [builder.extract_value(args[0], i) for i in range(16 // width)])
+
+        scalar = types.float32 if kind == "f4" else types.float64
+        return scalar(types.UniTuple(vector, 16 // width)), codegen
+
+    return tree
+
+
+def make_splat(kind: str, width: int) -> Any:
+    """Make ``splat(address)``: one number in memory in every lane."""
+    vector = Vector(kind, width)
+
+    @intrinsic  # type: ignore[untyped-decorator]
+    def splat(typing: Any, address: Any) -> Any:
+        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            value = builder.load(builder.inttoptr(args[0], LLVM[kind].as_pointer()))
+            return fill(builder, value, vector.llvm)
+
+        return vector(types.intp), codegen
+
+    return splat
+
+
+def make_splat_mask(width: int) -> Any:
+    """Make ``splat_mask(address)``: one truth byte in memory in every lane."""
+    vector = Vector("b1", width)
+
+    @intrinsic  # type: ignore[untyped-decorator]
+    def splat_mask(typing: Any, address: Any) -> Any:
+        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            value = builder.load(builder.inttoptr(args[0], LLVM["u1"].as_pointer()))
+            return fill(builder, builder.icmp_unsigned("!=", value, LLVM["u1"](0)), vector.llvm)
+
+        return vector(types.intp), codegen
+
+    return splat_mask
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def put(typing: Any, address: Any, value: Any) -> Any:
+    """Write one number to memory."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        builder.store(args[1], builder.inttoptr(args[0], args[1].type.as_pointer()))
+        return context.get_dummy_value()
+
+    return types.void(types.intp, value), codegen

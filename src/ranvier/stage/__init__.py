@@ -2,7 +2,7 @@
 
 from ranvier.kernels import Step
 from ranvier.stage._align import Align
-from ranvier.stage._block_stage import BlockStage, Scratch
+from ranvier.stage._block_stage import BlockStage, LevelStage, Scratch
 from ranvier.stage._chain import Chain, chain
 from ranvier.stage._channel_stage import ChannelStage, contiguous, need_number
 from ranvier.stage._config import build_dataclass, from_table, to_table
@@ -47,10 +47,10 @@ from ranvier.stage._trainable import (
 )
 
 __all__ = [
-    "EVENTS", "SIGNAL", "Align", "BlockStage", "Chain", "ChannelStage", "Contract", "Estimator", "Goal", "Graph",
-    "Learner", "Node", "Parallel", "Port", "Recipe", "Run", "Samples", "Scratch", "Stage", "State", "Step", "Stream",
-    "Tags", "Trainable", "apply", "as_tuple", "build_dataclass", "builtin", "chain", "collect", "contiguous", "counter",
-    "dump_pipeline", "feed", "from_table", "infos_of", "inside", "load_model", "load_pipeline", "model_provenance",
-    "name_of", "need_events", "need_fitted", "need_number", "need_signal", "need_stream", "parallel", "parse_pipeline",
-    "recipe", "resolve", "save_model", "through", "to_table",
+    "Align", "BlockStage", "Chain", "ChannelStage", "Contract", "EVENTS", "Estimator", "Goal", "Graph", "Learner",
+    "LevelStage", "Node", "Parallel", "Port", "Recipe", "Run", "SIGNAL", "Samples", "Scratch", "Stage", "State",
+    "Step", "Stream", "Tags", "Trainable", "apply", "as_tuple", "build_dataclass", "builtin", "chain", "collect",
+    "contiguous", "counter", "dump_pipeline", "feed", "from_table", "infos_of", "inside", "load_model",
+    "load_pipeline", "model_provenance", "name_of", "need_events", "need_fitted", "need_number", "need_signal",
+    "need_stream", "parallel", "parse_pipeline", "recipe", "resolve", "save_model", "through", "to_table",
 ]  # fmt: skip

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import abc
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
 from ranvier.stage._stage import Stage
 from ranvier.stage._state import State, counter
 from ranvier.stream import Array, Block, Info, StreamInfo
+
+if TYPE_CHECKING:
+    from ranvier.kernels import Level
 
 
 class BlockStage(Stage):
@@ -38,6 +41,14 @@ class BlockStage(Stage):
     def process(self, state: State, *chunks: Any) -> Any:
         (block,) = chunks
         return self.step(follow(state, block), block)
+
+
+class LevelStage(BlockStage):
+    """A stage that takes the mean of groups of channels away; the planner may put it into a compiled loop."""
+
+    @abc.abstractmethod
+    def level(self, info: StreamInfo) -> Level | None:
+        """Return what a compiled loop has to do for the same bits; None where only `step` can do it."""
 
 
 def segmented(inner: State) -> State:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ranvier import kernels
-from ranvier.stage._block_stage import Scratch, follow, segmented
+from ranvier.stage._block_stage import LevelStage, Scratch, follow, segmented
 from ranvier.stage._channel_stage import ChannelStage, Looped
 from ranvier.stage._stage import SIGNAL, Port, Stage
 from ranvier.stage._state import State
@@ -84,8 +84,10 @@ def make_plan(stages: Sequence[Stage], given: Sequence[tuple[Info, ...]], kept: 
 
 
 def _allocate(stages: Sequence[Stage], given: Sequence[tuple[Any, ...]]) -> tuple[State, ...]:
-    pairs = zip(stages, given, strict=True)
-    return tuple(segmented(s.allocate(i[0])) for s, i in pairs if isinstance(s, ChannelStage))
+    return tuple(
+        segmented(s.allocate(infos[0])) if isinstance(s, ChannelStage) else s.init(*infos)
+        for s, infos in zip(stages, given, strict=True)
+    )
 
 
 def _compile_if_needed(stage: Stage, info: Any, state: State) -> None:
@@ -96,19 +98,41 @@ def _compile_if_needed(stage: Stage, info: Any, state: State) -> None:
 
 def _end(stages: Sequence[Stage], given: Sequence[tuple[Info, ...]], first: int) -> int:
     """Return the place after the last stage that runs in one loop with the one at `first`."""
-    steps, end = 0, first
-    while end < len(stages) and isinstance(stage := stages[end], ChannelStage):
-        info = given[end][0]
-        steps += len(stage.steps(info)) if isinstance(info, StreamInfo) else 0
-        if end > first and (steps > MOST_STEPS or os.environ.get("RANVIER_FUSE") == "0"):
+    steps, plain, end = 0, True, first
+    while end < len(stages):
+        stage, info = stages[end], given[end][0]
+        if not isinstance(info, StreamInfo) or (end > first and os.environ.get("RANVIER_FUSE") == "0"):
+            break
+        if isinstance(stage, ChannelStage):
+            work = stage.work(info)
+            steps += len(work.steps)
+            plain &= not work.settle and not any(s.n_state for s in work.steps)
+        elif isinstance(stage, LevelStage) and plain and _level(stage, info) is not None:
+            plain = False
+        else:
+            break
+        if end > first and steps > MOST_STEPS:
             break
         end += 1
     return max(end, first + 1)
 
 
+def _level(stage: LevelStage, info: StreamInfo) -> kernels.Level | None:
+    """Return the group means that a loop can work out: whole vectors of lanes only."""
+    level = stage.level(info)
+    return level if level is not None and level.size % 16 == 0 and kernels.best_width() >= 4 else None
+
+
 def _fuse(stages: Sequence[Stage], infos: Sequence[Any], states: tuple[State, ...]) -> Fused:
-    works = [s.work(i) for s, i in zip(stages, infos, strict=True) if isinstance(s, ChannelStage)]
-    arrays = [s.children["stage"].arrays for s in states]
+    works: list[Any] = []
+    arrays = []
+    for stage, info, state in zip(stages, infos, states, strict=True):
+        if isinstance(stage, ChannelStage):
+            works.append(stage.work(info))
+            arrays.append(state.children["stage"].arrays)
+        elif isinstance(stage, LevelStage):
+            works.append(_level(stage, info))
+            arrays.append(None)
     out = stages[-1].describe(infos[-1])
     kernel = kernels.ChannelKernel(works, arrays, out.n_channels, infos[0].dtype, out.dtype)
     return Fused(tuple(stages), states, Looped(kernel, Scratch(out.shape, out.dtype)))

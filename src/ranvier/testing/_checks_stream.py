@@ -46,7 +46,10 @@ def check_contract(stage: Stage, infos: Infos) -> None:
                 _check_events(info, port)
             else:
                 _check_blocks(info, port)
-    need(sum(c.n for port in chunks for c in port) > 0, "nothing came out of a scene longer than span and settle")
+        need(sum(c.n for port in chunks for c in port) > 0, "nothing came out of a scene longer than span and settle")
+        if not masked:
+            blocks = [c for port in chunks for c in port if isinstance(c, Block)]
+            need(not blocks or any(b.valid.any() for b in blocks), "nothing valid came out of valid input")
 
 
 def _check_events(info: EventInfo, port: list[Any]) -> None:
