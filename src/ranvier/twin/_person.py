@@ -60,7 +60,7 @@ class Person:
     alpha: float = 5.0
     mu: float = 6.0
     beta: float = 3.0
-    flicker: float = 1.5
+    flicker: float = 2.0
     desynchronisation: tuple[float, float] = (0.2, 0.6)
     latency: float = 0.5
     delay: float = 0.14

@@ -1,0 +1,53 @@
+"""The verbs and their order; each has a file of its own, and imports what it needs when it is called."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ranvier import __version__
+from ranvier.cli._bench import bench
+from ranvier.cli._check import check
+from ranvier.cli._demo import demo
+from ranvier.cli._evaluate import evaluate
+from ranvier.cli._fit import fit
+from ranvier.cli._inspect import inspect
+from ranvier.cli._run import run
+from ranvier.cli._stages import stages
+
+app = typer.Typer(
+    name="ranvier",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"ranvier {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _ranvier(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Brain-computer interfaces from electrode to action: offline and live the same, to the bit.
+
+    Begin with [bold]ranvier demo[/bold]. Every verb takes [bold]--json[/bold].
+    """
+
+
+for panel, verbs in (
+    ("See it work", (demo,)),
+    ("Work with recordings", (inspect, run, fit, evaluate)),
+    ("Build and measure", (stages, check, bench)),
+):
+    for verb in verbs:
+        app.command(verb.__name__, rich_help_panel=panel)(verb)

@@ -1,0 +1,55 @@
+"""What becomes of errors: one message on standard error and an exit code, never a traceback."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from traceback import extract_tb
+
+import typer
+
+from ranvier.cli._app import app
+from ranvier.errors import RanvierError
+
+# UsageError and ClickException, wherever this version of typer keeps them
+_UsageError, _ClickException = typer.BadParameter.__mro__[1:3]
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """Run the program; every foreseeable error is one message and an exit code."""
+    try:
+        done = app(list(sys.argv[1:] if argv is None else argv), prog_name="ranvier", standalone_mode=False)
+    except typer.Exit as e:
+        return e.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        sys.stderr.write("\nstopped\n")
+        return 130
+    except BrokenPipeError:  # the reader of our output has left (`ranvier stages | head`)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except _UsageError as e:
+        return wrong(_usage(e))
+    except (RanvierError, OSError, _ClickException) as e:
+        return wrong(str(e))
+    except Exception as e:
+        if os.environ.get("RANVIER_TRACEBACK"):
+            raise
+        where = extract_tb(e.__traceback__)[-1]
+        said = f"{type(e).__name__}: {e} ({Path(where.filename).name}, line {where.lineno})"
+        wrong(f"{said}. This should not happen: please report it, with what RANVIER_TRACEBACK=1 prints.")
+        return 70
+    return done if isinstance(done, int) else 0
+
+
+def wrong(message: str) -> int:
+    """Say what was wrong on standard error and return the exit code for it."""
+    sys.stderr.write(f"error: {' '.join(message.split())}\n")
+    return 2
+
+
+def _usage(error: Exception) -> str:
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "ranvier"
+    return f"{error.format_message()} See `{path} --help`."  # type: ignore[attr-defined]
