@@ -28,6 +28,7 @@ from ranvier.kernels.words import (
     sqrt,
     sub,
 )  # fmt: skip
+from ranvier.stream import all_valid
 
 N = 70  # channels: four whole vectors of 16 and a rest
 
@@ -106,7 +107,7 @@ def run(step, x, width, settle=0, mask=None):
     kernel = ChannelKernel([work], [state], x.shape[1], x.dtype, np.result_type(x.dtype, np.float32), width)
     y = np.empty(x.shape, np.result_type(x.dtype, np.float32))
     w = np.ones(x.shape, bool)
-    good = kernel(x, mask, y, w)
+    good = kernel(x, all_valid(x.shape) if mask is None else mask, y, w)
     return y, np.ones(x.shape, bool) if good else w, state
 
 

@@ -18,9 +18,6 @@ from ranvier.kernels._table import AT, COMMON, OF_WORK, place
 Array = npt.NDArray[Any]
 KINDS = {np.dtype(d): k for d, k in (("int16", "i2"), ("int32", "i4"), ("float32", "f4"), ("float64", "f8"))}
 LANES = 64  # rows of states and coefficients are padded to whole cache lines
-X, X_ROW, M, M_ROW, Y, Y_ROW, W, W_ROW, CLEAN, BAD, MEAN, ENOUGH = (
-    AT[name] for name in ("x", "x_row", "m", "m_row", "y", "y_row", "w", "w_row", "clean", "bad", "mean", "enough")
-)
 
 
 @lru_cache(maxsize=1)
@@ -97,12 +94,15 @@ class ChannelKernel:
         self.text = generate(works, KINDS[np.dtype(source)], KINDS[np.dtype(result)], lanes, fingerprint())
         self._kernel = load_source(self.text).kernel
         self._trusted = np.ones(n_channels, dtype=bool)
-        self._levels = Levels(np.dtype(result)) if len(bodies) < len(works) else None
-        self._waiting: list[tuple[int, Array]] = []
+        self._result = np.dtype(result)
+        self._levels: tuple[Array, Array] | None = None
         self._coefficients: list[Array] = []
         self._table = np.zeros(len(COMMON) + len(works) * len(OF_WORK), dtype=np.int64)
         self._table[AT["pad"]] = padded(n_channels)
         self._table[AT["last"]] = n_channels
+        self._table[AT["trusted"]] = address(self._trusted)
+        if len(bodies) < len(works):
+            self._make_room(64)
         for i, (work, state) in enumerate(zip(works, states, strict=True)):
             if isinstance(work, Work) and state is not None:
                 self._bind(i, work, state, n_channels)
@@ -110,11 +110,11 @@ class ChannelKernel:
     def _bind(self, i: int, work: Work, state: dict[str, Array], n_channels: int) -> None:
         k4, k8 = (_rows(work, p, n_channels) for p in ("f4", "f8"))
         self._coefficients += [k4, k8]
-        for name, a in zip(OF_WORK, (k4, k8, state["f4"], state["f8"], state["wait"]), strict=False):
+        arrays = (k4, k8, state["f4"], state["f8"], state["wait"], state["waiting"])
+        for name, a in zip(OF_WORK, arrays, strict=False):
             self._table[place(i, name)] = address(a)
-        self._waiting.append((place(i, "waiting"), state["waiting"]))
 
-    def __call__(self, x: Array, mask: Array | None, y: Array, w: Array) -> bool:
+    def __call__(self, x: Array, mask: Array, y: Array, w: Array) -> bool:
         """Run one block; return True where every number that came out is valid.
 
         Parameters
@@ -122,51 +122,19 @@ class ChannelKernel:
         x
             ``(n, n_channels)``, channels contiguous.
         mask
-            Truth bytes of the same shape, channels contiguous; None where everything is valid.
+            Truth of the same shape: as `all_valid` makes it, or channels contiguous.
         y, w
-            Where results and their mask are written, channels contiguous. `w` is written only where the
-            return value is False.
+            Where results and their mask are written, contiguous. `w` is written only where the return
+            value is False.
         """
-        a = self._table
-        a[0] = x.shape[0]
-        a[X], a[X_ROW] = address(x), x.strides[0]
-        a[Y], a[Y_ROW] = address(y), y.strides[0]
-        clean = mask is None
-        a[CLEAN] = clean
-        if self._levels is not None:
-            a[MEAN], a[ENOUGH] = self._levels.room(x.shape[0])
-        if not clean or any(waiting[0] for _, waiting in self._waiting):
-            if mask is None:
-                a[M], a[M_ROW] = address(self._trusted), 0
-                if self._levels is not None:
-                    self._levels.trust()
-            else:
-                a[M], a[M_ROW] = address(mask), mask.strides[0]
-            a[W], a[W_ROW] = address(w), w.strides[0]
-            w.fill(True)
-        self._kernel(a)
-        for i, waiting in self._waiting:
-            waiting[0] = a[i]
-        return not a[BAD]
+        if self._levels is not None and len(x) > self._room:
+            self._make_room(len(x))
+        return not self._kernel(self._table, x, mask, y, w)
 
-
-class Levels:
-    """Room for the mean of one group at every instant of a block, and for whether it was made of enough."""
-
-    def __init__(self, dtype: Any) -> None:
-        self._mean = np.zeros(64, dtype)
-        self._enough = np.zeros(64, bool)
-
-    def trust(self) -> None:
-        """Say that every mean is made of enough."""
-        self._enough.fill(True)
-
-    def room(self, n: int) -> tuple[int, int]:
-        """Return the addresses for `n` instants; memory grows only when a longer block comes."""
-        if n > len(self._mean):
-            self._mean = np.zeros(n, self._mean.dtype)
-            self._enough = np.zeros(n, bool)
-        return address(self._mean), address(self._enough)
+    def _make_room(self, n: int) -> None:
+        self._room = n
+        self._levels = np.zeros(n, self._result), np.zeros(n, bool)
+        self._table[AT["mean"]], self._table[AT["enough"]] = map(address, self._levels)
 
 
 def _rows(work: Work, precision: str, n_channels: int) -> Array:

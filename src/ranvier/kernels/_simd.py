@@ -218,3 +218,13 @@ def put(typing: Any, address: Any, value: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(types.intp, value), codegen
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def get_i8(typing: Any, address: Any) -> Any:
+    """Read one int64 from memory."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.load(builder.inttoptr(args[0], ir.IntType(64).as_pointer()))
+
+    return types.int64(types.intp), codegen

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
@@ -65,6 +66,17 @@ def follow(state: State, block: Block) -> State:
             inner.reset()
         following[0] = block.stop
     return inner
+
+
+def follow_all(states: Sequence[State], block: Block) -> None:
+    """Do the same for stages that see the same index."""
+    n = len(block.data)
+    if n:
+        jump = states[0].arrays["next"][0] != block.start
+        for state in states:
+            if jump and state.arrays["next"][0] >= 0:
+                state.children["stage"].reset()
+            state.arrays["next"][0] = block.start + n
 
 
 class Scratch:

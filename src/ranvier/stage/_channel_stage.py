@@ -79,20 +79,25 @@ class ChannelStage(BlockStage):
 class Looped:
     """A kernel with the memory that it lends."""
 
-    __slots__ = ("kernel", "scratch")
+    __slots__ = ("_lent", "kernel", "scratch")
 
     def __init__(self, kernel: ChannelKernel, scratch: Scratch) -> None:
         self.kernel = kernel
         self.scratch = scratch
+        self._lent = scratch.take(0)
 
     def __call__(self, block: Block) -> Block:
         """Run a block through the kernel; the result is lent until the next call."""
-        y, w = self.scratch.take(block.n)
-        if not block.n:
+        if len(self._lent[0]) != len(block.data):
+            self._lent = self.scratch.take(block.n)
+        y, w = self._lent
+        if not len(y):
             return Block(y, block.start)
-        mask = None if is_all_valid(block.valid) else contiguous(block.valid)
+        mask = block.valid
+        if mask.strides[-1] != 1 and not is_all_valid(mask):
+            mask = np.ascontiguousarray(mask)
         good = self.kernel(contiguous(block.data), mask, y, w)
-        return Block(y, block.start, None if good else w)
+        return Block(y, block.start, None if good else w, block.at)
 
 
 def contiguous(a: Array) -> Array:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ranvier import kernels
-from ranvier.stage._block_stage import LevelStage, Scratch, follow, segmented
+from ranvier.stage._block_stage import LevelStage, Scratch, follow_all, segmented
 from ranvier.stage._channel_stage import ChannelStage, Looped
 from ranvier.stage._stage import SIGNAL, Port, Stage
 from ranvier.stage._state import State
@@ -43,8 +43,7 @@ class Fused:
     inputs = (SIGNAL,)
 
     def __call__(self, block: Block) -> Block:
-        for state in self.states:
-            follow(state, block)
+        follow_all(self.states, block)
         return self.looped(block)
 
 
@@ -125,7 +124,7 @@ def _level(stage: LevelStage, info: StreamInfo) -> kernels.Level | None:
 
 def _fuse(stages: Sequence[Stage], infos: Sequence[Any], states: tuple[State, ...]) -> Fused:
     works: list[Any] = []
-    arrays = []
+    arrays: list[Any] = []
     for stage, info, state in zip(stages, infos, states, strict=True):
         if isinstance(stage, ChannelStage):
             works.append(stage.work(info))
