@@ -44,7 +44,8 @@ class Decimate(BlockStage):
 
     tags: ClassVar[Tags] = Tags(exactness="portable", linear=True, permutable=True, recursive=True)
 
-    def _filter(self, info: StreamInfo) -> Lowpass:
+    def filter(self, info: StreamInfo) -> Lowpass:
+        """Return the low-pass, refusing what cannot be."""
         if self.factor < 1:
             raise ContractError(f"Decimate needs a factor >= 1; got {self.factor}. Take 2 to halve the rate.")
         new = float(info.rate) / self.factor
@@ -59,11 +60,11 @@ class Decimate(BlockStage):
     def describe(self, *infos: Info) -> StreamInfo:
         (given,) = infos
         info = need_signal(self, given)
-        out = self._filter(info).describe(info)
+        out = self.filter(info).describe(info)
         return out.but(rate=info.rate / self.factor, origin=replace(out.origin, step=out.origin.step * self.factor))
 
     def prepare(self, info: StreamInfo) -> State:
-        lowpass = self._filter(info)
+        lowpass = self.filter(info)
         return State(lowpass, {"filter": lowpass.prepare(info)})
 
     def step(self, state: State, block: Block) -> Block:

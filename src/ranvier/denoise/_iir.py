@@ -202,7 +202,7 @@ class Notch(Recursive):
     frequency
         What to remove [Hz].
     quality
-        Frequency over -3 dB width.
+        Frequency over -3 dB width; harmonics are removed as wide as the first.
     harmonics
         How many multiples are removed, the first included; those above rate / 2 are left out.
 
