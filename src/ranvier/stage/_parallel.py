@@ -81,13 +81,15 @@ class Parallel(Stage):
         newest = [o.origin.offset - lag * o.origin.step for lag, o in zip(lags, outs, strict=True)]
         offset = max(newest)
         held = [int(-((n - offset) // 1)) for n in newest]
+        heard = [n - o.delay * origin.rate for n, o in zip(newest, outs, strict=True)]
+        older = [min(h, int(max(heard) - t)) for h, t in zip(held, heard, strict=True)]  # delay is not window
         return first.but(
             channels=_join_channels(outs),
             shape=(*first.shape[:-1], sum(o.shape[-1] for o in outs)),
             dtype=np.result_type(*[o.dtype for o in outs]),
             origin=Origin(
                 source=origin.source, rate=origin.rate, step=origin.step, offset=offset,
-                span=max(o.origin.span + h for o, h in zip(outs, held, strict=True)),
+                span=max(o.origin.span + h for o, h in zip(outs, older, strict=True)),
             ),
             support=max(o.support + h for o, h in zip(outs, held, strict=True)),
             settle=max(o.settle + h for o, h in zip(outs, held, strict=True)),
