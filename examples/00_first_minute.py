@@ -18,7 +18,7 @@ recipe = (
 )
 decoder = recipe.fit(person, trials[:20])  # a frozen stage: it can be saved, swapped, started
 out = decoder.describe(person.info)  # known before anything runs
-print(f"decides {float(out.rate):g} times a second between {', '.join(out.channels.names)}; delay {float(out.delay):.3f} s")
+print(f"decides {float(out.rate):g} times a second: {', '.join(out.channels.names)}; delay {float(out.delay):.3f} s")
 
 
 def live(block):

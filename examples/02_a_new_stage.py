@@ -14,7 +14,7 @@ from ranvier.testing import report_stage
 
 
 def difference(x, s, k):
-    """x minus what was before."""
+    """Take away what was before."""
     return sub(x, s[0]), (x,)
 
 
