@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,6 +23,13 @@ BLOCK = 0.04  # [s] that come at a time
 SECONDS = 60.0
 MANY = 40_000  # samples beyond which the replay leaves out blocks of one
 LEARN = 0.5  # part of a recording's trials that the decoder learns from
+
+
+class Task(StrEnum):
+    """What is decoded."""
+
+    ssvep = "ssvep"
+    mi = "mi"
 
 
 Recordings = Annotated[
@@ -71,7 +79,7 @@ class Plan:
 def demo(
     recording: Recordings = [],  # noqa: B006  typer copies it
     paradigm: Annotated[
-        Literal["ssvep", "mi"] | None,
+        Task | None,
         typer.Option(help="Flickering lights or imagined movement; a recording's electrodes say it unless given."),
     ] = None,
     seconds: Annotated[

@@ -12,6 +12,7 @@ from ranvier.cli._files import (
     TmaxOption,
     TminOption,
     TrialsOption,
+    need_file,
     open_pipeline,
     open_recording,
     parse_trials,
@@ -25,8 +26,11 @@ def fit(
     files: Annotated[list[Path], typer.Argument(help="Recordings to fit it on.")],
     out: Annotated[Path, typer.Option("--out", help="The model file to write (.rvm).")],
     trials: TrialsOption = [],  # noqa: B006  typer copies it
-    tmin: TminOption = 0.0,
-    tmax: TmaxOption = 4.0,
+    tmin: TminOption = None,
+    tmax: TmaxOption = None,
+    protocol: Annotated[
+        Path | None, typer.Option(help="A protocol (.toml) that says what a trial is, instead.")
+    ] = None,
     stream: StreamOption = None,
     json: Json = False,
 ) -> None:
@@ -36,18 +40,16 @@ def fit(
 
     if out.suffix != ".rvm" or not out.parent.is_dir():
         raise ConfigError(f"--out needs a name that ends in .rvm, in a folder that exists; got {out}. Mend it.")
-    if not tmin < tmax:
-        raise ConfigError(f"--tmin needs to be below --tmax; got {tmin:g} s and {tmax:g} s. Swap them.")
-    wanted = parse_trials(trials)
+    wanted, begin, end = _what(trials, tmin, tmax, protocol)
     trainable = open_pipeline(recipe)
     if isinstance(trainable, Stage):
         raise ConfigError(f"{recipe} has nothing to be fitted; it can run as it is. Run: ranvier run {recipe} FILE")
     recordings = [open_recording(f, stream) for f in files]
-    each = [r.trials(wanted, tmin=tmin, tmax=tmax, group=f.stem) for r, f in zip(recordings, files, strict=True)]
+    each = [r.trials(wanted, tmin=begin, tmax=end, group=f.stem) for r, f in zip(recordings, files, strict=True)]
     together = Trials.concatenate(each)
     with progress(f"fitting {recipe.stem} on {len(together)} trials"):
         model = trainable.fit(recordings, together)
-    provenance = _provenance(recipe, trainable, files, recordings, each, wanted, tmin, tmax)
+    provenance = _provenance(recipe, trainable, files, recordings, each, wanted, begin, end)
     save_model(model, out, provenance)
     found = {"out": str(out), "id": model.id, "recipe": str(recipe), "classes": _counts(together), **provenance}
     if json:
@@ -59,6 +61,27 @@ def fit(
     show.print(table("recording", "subject", "trials", rows=rows, right=("trials",)))
     show.print(line(", ".join(f"{n} {c}" for c, n in found["classes"].items())))
     show.print(line(("How good it is, on trials that it has not seen: ranvier evaluate", "dim")))
+
+
+def _what(
+    given: list[str], tmin: float | None, tmax: float | None, protocol: Path | None
+) -> tuple[dict[str, str] | list[str], float, float]:
+    """Return what a trial is: labels, begin and end [s]."""
+    if protocol is not None:
+        from ranvier.evaluate import load_protocol
+
+        if given or tmin is not None or tmax is not None:
+            raise ConfigError(
+                "--protocol says what a trial is; leave out --trials, --tmin and --tmax, or leave it out."
+            )
+        rule = load_protocol(need_file(protocol, "A protocol")).trials
+        if rule is None:
+            raise ConfigError(f"--protocol needs one with trials; {protocol} has none. Give --trials, --tmin, --tmax.")
+        return dict(rule.labels), rule.tmin, rule.tmax
+    begin, end = tmin or 0.0, 4.0 if tmax is None else tmax
+    if not begin < end:
+        raise ConfigError(f"--tmin needs to be below --tmax; got {begin:g} s and {end:g} s. Swap them.")
+    return parse_trials(given), begin, end
 
 
 def _counts(trials: Any) -> dict[str, int]:

@@ -23,7 +23,9 @@ def inspect(
 ) -> None:
     """Show what a recording, a pipeline or a model holds: streams, channels, units, events, duration, faults."""
     need_file(file, "inspect")
-    if file.suffix in (".toml", ".rvm"):
+    if file.suffix == ".toml" and _has_split(file):
+        found = _protocol(file)
+    elif file.suffix in (".toml", ".rvm"):
         found = _pipeline(file)
     else:
         found = _recording(file, stream, partial, seconds)
@@ -31,6 +33,8 @@ def inspect(
         emit("inspect", found)
     elif found["kind"] == "recording":
         _show_recording(found)
+    elif found["kind"] == "protocol":
+        _show_protocol(found)
     else:
         _show_pipeline(found)
 
@@ -94,6 +98,33 @@ def _pipeline(file: Path) -> dict[str, Any]:
         if contract is None
         else {"channels": contract.names, "units": contract.units, "rate": contract.rate, "shape": contract.shape},
         "provenance": model_provenance(file) if file.suffix == ".rvm" else {},
+    }
+
+
+def _has_split(file: Path) -> bool:
+    """Say whether a TOML file is a protocol."""
+    import tomllib
+
+    try:
+        return "split" in tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError):
+        return False  # whoever reads it as a pipeline says what is wrong
+
+
+def _protocol(file: Path) -> dict[str, Any]:
+    from ranvier.evaluate import load_protocol
+
+    asked = load_protocol(file)
+    trials = asked.trials
+    return {
+        "kind": "protocol",
+        "file": str(file),
+        "name": asked.name,
+        "id": asked.id,
+        "metric": asked.metric,
+        "trials": None if trials is None else {"labels": dict(trials.labels), "tmin": trials.tmin, "tmax": trials.tmax},
+        "pipelines": [{"name": p.name, "id": p.id} for p in asked.pipelines],
+        "peers": [{"name": p.name, "id": p.id} for p in asked.peers],
     }
 
 
@@ -169,3 +200,13 @@ def steps_as_lines(table: dict[str, Any], indent: str = "  ") -> list[tuple[str,
         if "stage" in step:
             found += steps_as_lines(step, indent + "  ")
     return found
+
+
+def _show_protocol(found: dict[str, Any]) -> None:
+    out = console()
+    out.print(line((Path(found["file"]).name, "bold"), f"  protocol: {found['name']}  ", (found["id"], "dim")))
+    if t := found["trials"]:
+        labels = ", ".join(f"{label} = {name}" for label, name in t["labels"].items())
+        out.print(line(f"trials {t['tmin']:g} to {t['tmax']:g} s from {labels}; {found['metric']}"))
+    rows = [(p["name"], kind, p["id"]) for kind in ("pipelines", "peers") for p in found[kind]]
+    out.print(table("asks", "of", "id", rows=rows))

@@ -26,7 +26,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         sys.stderr.write("\nstopped\n")
         return 130
-    except BrokenPipeError:  # the reader of our output has left (`ranvier stages | head`)
+    except (BrokenPipeError, SystemExit):  # the reader of our output has left (`ranvier stages | head`)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except _UsageError as e:

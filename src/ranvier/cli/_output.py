@@ -57,7 +57,7 @@ def aside() -> Console:
     """Return where everything else goes: standard error."""
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False, markup=False, emoji=False)
+    return Console(stderr=True, width=None if sys.stderr.isatty() else WIDE, highlight=False, markup=False, emoji=False)
 
 
 def clean(text: Any) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ranvier.errors import ConfigError, MissingExtraError
+from ranvier.errors import ConfigError
 from ranvier.stage import Run, Stage, Stream, as_tuple, feed, infos_of
 from ranvier.stream import EVENT, Block, EventInfo, Info, StreamInfo
 
@@ -43,7 +43,7 @@ class Result:
         return self.newest / float(self.info.origin.rate)
 
     def summary(self) -> dict[str, Any]:
-        """Return plain values with stable keys, and the same as short texts."""
+        """Return plain values with stable keys."""
         n = len(self.data)
         if isinstance(self.info, EventInfo):
             labels = sorted({self.info.labels.get(int(c), str(c)) for c in self.data["code"]})
@@ -61,9 +61,6 @@ class Result:
             "channels": channels,
             "delay": float(self.info.delay),
             "support": self.info.support,
-            "rate_text": f"{rate:g} Hz" if rate else "events",
-            "valid_text": f"{100 * good:.1f} %",
-            "channels_text": " ".join(channels[:8]) + (f" ... ({len(channels)})" if len(channels) > 8 else ""),
         }
 
 
@@ -144,7 +141,9 @@ def check_out(out: Path | None) -> None:
         try:
             import pyarrow  # noqa: F401
         except ImportError:
-            raise MissingExtraError("Writing parquet", "pyarrow", "parquet") from None
+            raise ConfigError(
+                "--out as parquet needs pyarrow, which is not installed. Run: pip install pyarrow, or write .npz."
+            ) from None
 
 
 def write(out: Path, results: list[Result]) -> None:

@@ -78,7 +78,14 @@ def _show(found: dict[str, Any]) -> None:
     name = Path(found["file"]).name
     out.print(line((name, "bold"), " through ", (found["pipeline"], "bold"), (f"  {found['pipeline_id']}", "dim")))
     rows = [
-        (o["port"], o["n"], " x ".join(map(str, o["shape"])), o["rate_text"], o["valid_text"], o["channels_text"])
+        (
+            o["port"],
+            o["n"],
+            " x ".join(map(str, o["shape"])),
+            f"{o['rate']:g} Hz" if o["rate"] else "at events",
+            f"{100 * o['valid']:.1f} %",
+            " ".join(o["channels"][:8]) + (f" ... ({len(o['channels'])})" if len(o["channels"]) > 8 else ""),
+        )
         for o in found["outputs"]
     ]
     columns = ("output", "n", "shape of one", "rate", "valid", "channels")

@@ -1,0 +1,195 @@
+"""Wrong input: one message that names what is wrong, exit code 2, never a traceback."""
+
+import numpy as np
+import pytest
+
+HOSTILE = [
+    "os.system", "../x", "ranvier.denoise:Bandpass", "__import__", "denoise.__import__", "denoise._iir.Bandpass",
+    "denoise.os", "builtins.eval", "/etc/passwd", "denoise.", ".Bandpass", "", "channels.Pick\n", "decode.filter_bank",
+]  # fmt: skip
+
+
+def test_missing_files(cli, files, tmp_path):
+    gone = tmp_path / "gone.edf"
+    front, rec = files / "front.toml", files / "s01.npy"
+    for arguments in (
+        ["inspect", gone],
+        ["run", front, gone],
+        ["run", tmp_path / "gone.toml", rec],
+        ["run", tmp_path / "gone.rvm", rec],
+        ["fit", files / "recipe.toml", gone, "--trials", "a", "--out", tmp_path / "m.rvm"],
+        ["evaluate", tmp_path / "gone.toml", rec],
+        ["evaluate", files / "protocol.toml", gone],
+        ["check", tmp_path / "gone.toml"],
+    ):
+        assert "gone" in cli(*arguments).message
+
+
+def test_folders_where_files_belong(cli, files, tmp_path):
+    folder = tmp_path / "data.edf"
+    folder.mkdir()
+    (tmp_path / "p.toml").mkdir()
+    for arguments in (
+        ["inspect", folder],
+        ["run", files / "front.toml", folder],
+        ["run", tmp_path / "p.toml", files / "s01.npy"],
+        ["evaluate", tmp_path / "p.toml", files / "s01.npy"],
+    ):
+        assert "folder" in cli(*arguments).message
+    assert "no file of a known kind" in cli("evaluate", files / "protocol.toml", folder).message
+
+
+def test_demo_of_what_is_not_there(cli, files, tmp_path):
+    for arguments, words in (
+        (["--recording", tmp_path / "gone.edf"], "gone.edf"),
+        (["--recording", tmp_path], "folder"),
+        (["--recording", files / "s01.npy", "--trials", "cue/left"], "two classes"),
+        (["--recording", files / "s01.npy", "--trials", "up"], "up"),
+        (["--recording", files / "s01.npy", "--tmin", 3, "--tmax", 2], "--tmin"),
+        (["--trials", "cue/left"], "--recording"),
+    ):
+        said = cli("demo", "--fast", *arguments)
+        assert said.code == 2
+        assert words in said.err
+        assert "Traceback" not in said.err
+
+
+def test_wrong_suffixes(cli, files, tmp_path):
+    assert ".toml" in cli("run", files / "s01.json", files / "s01.npy").message
+    assert ".npz" in cli("run", files / "front.toml", files / "s01.npy", "--out", tmp_path / "o.csv").message
+    assert "nowhere" in cli("run", files / "front.toml", files / "s01.npy", "--out", tmp_path / "nowhere/o.npz").message
+    assert ".rvm" in cli("fit", "mi", files / "s01.npy", "--trials", "a", "--out", tmp_path / "m.pkl").message
+
+
+def test_damaged_recordings(cli, files, tmp_path):
+    for name, content in (("a.edf", b"\0" * 300), ("b.fif", b"nothing"), ("c.npy", b"\x93NUMPY"), ("d.xyz", b"?")):
+        (tmp_path / name).write_bytes(content)
+        assert name in cli("inspect", tmp_path / name).message
+    np.save(tmp_path / "alone.npy", np.zeros((10, 2)))
+    assert "alone" in cli("inspect", tmp_path / "alone.npy").message
+
+
+def test_toml_that_is_none(cli, files, tmp_path):
+    bad = tmp_path / "bad.toml"
+    for content, words in (
+        (b"schema = ", "TOML"),
+        (b"schema = 1\nstage = [", "TOML"),
+        (b"\xff\xfe", "bad.toml"),
+        (b"", "schema"),
+        (b"schema = 1\n", "stage"),
+        (b"a = " + b"[" * 5000, "bad.toml"),
+    ):
+        bad.write_bytes(content)
+        assert words in cli("run", bad, files / "s01.npy").message
+        assert words in cli("inspect", bad).message
+
+
+@pytest.mark.parametrize("use", HOSTILE)
+def test_hostile_names_load_nothing(cli, files, tmp_path, use, monkeypatch):
+    import json
+    import os
+
+    monkeypatch.setattr(os, "system", lambda *_: pytest.fail("was called"))
+    bad = tmp_path / "bad.toml"
+    bad.write_text(f"schema = 1\n[[stage]]\nuse = {json.dumps(use)}\n")
+    assert "stage[0].use" in cli("run", bad, files / "s01.npy").message
+    bad.write_text(
+        f"schema = 1\n[[stage]]\nuse = 'Parallel'\n[[stage.branch]]\n[[stage.branch.stage]]\nuse = {json.dumps(use)}\n"
+    )
+    assert "stage[0].branch[0].stage[0].use" in cli("inspect", bad).message
+
+
+@pytest.fixture(scope="module")
+def model(files):
+    from ranvier.cli import main
+
+    out = files / "whole.rvm"
+    trials = ["--trials", "cue/left", "--trials", "cue/right", "--tmax", "2"]
+    assert main(["fit", str(files / "recipe.toml"), str(files / "s01.npy"), *trials, "--out", str(out)]) == 0
+    return out
+
+
+def test_damaged_models(cli, files, model, tmp_path):
+    whole, bad = model.read_bytes(), tmp_path / "bad.rvm"
+    changed = bytearray(whole)
+    changed[-3] ^= 0x40  # one bit of a learned number: the id no longer fits
+    for content in (b"", whole[:40], whole[: len(whole) // 2], whole[:-1], bytes(changed), b"\x80\x04K\x01."):
+        bad.write_bytes(content)
+        assert "bad.rvm" in cli("run", bad, files / "s01.npy").message
+        assert "bad.rvm" in cli("inspect", bad).message
+    import pickle
+
+    bad.write_bytes(pickle.dumps({"a": 1}))
+    assert "bad.rvm" in cli("run", bad, files / "s01.npy").message
+
+
+def test_a_model_refuses_other_channels_and_rates(cli, model, tmp_path):
+    from tests.cli.conftest import write_recording
+
+    path = write_recording(tmp_path / "other.npy")
+    said = path.with_suffix(".json")
+    said.write_text(said.read_text().replace('"Cz"', '"C9"'))
+    assert "C9" in cli("run", model, path).message
+
+
+def test_a_pipeline_that_does_not_fit_the_recording(cli, files, tmp_path):
+    pipe = tmp_path / "p.toml"
+    for stage, words in (
+        ('use = "denoise.Bandpass"\nlow = 8.0\nhigh = 300.0', "high=300 Hz"),
+        ('use = "channels.Pick"\nwhat = "T9"', "T9"),
+        ('use = "decode.LDA"', "LDA"),
+        ('use = "features.Covariance"\nlength = 1.0\nhop = 0.3', "hop"),
+        ('use = "features.LogVariance"', "LogVariance"),
+    ):
+        pipe.write_text(f"schema = 1\n[[stage]]\n{stage}\n")
+        assert words in cli("run", pipe, files / "s01.npy").message
+
+
+@pytest.mark.parametrize(
+    ("trials", "words"),
+    [
+        ([], "--trials"),
+        (["--trials", "cue/up"], "cue/up"),
+        (["--trials", "cue/left"], "two classes"),
+        (["--trials", "cue/left=a", "--trials", "cue/right"], "cue/right"),
+        (["--trials", "cue/*", "--tmin", "3", "--tmax", "2"], "--tmin"),
+        (["--trials", "cue/*", "--tmax", "0.1"], "window"),
+        (["--trials", "cue/*", "--protocol", "p.toml"], "--protocol"),
+    ],
+)
+def test_trials_that_teach_nothing(cli, files, tmp_path, trials, words):
+    out = tmp_path / "m.rvm"
+    assert words in cli("fit", files / "recipe.toml", files / "s01.npy", *trials, "--out", out).message
+    assert not out.exists()
+
+
+def test_nothing_to_fit(cli, files, tmp_path):
+    said = cli("fit", files / "front.toml", files / "s01.npy", "--trials", "cue/*", "--out", tmp_path / "m.rvm")
+    assert "nothing to be fitted" in said.message
+
+
+def test_a_protocol_with_a_wrong_key_and_one_that_leaks(cli, files, tmp_path):
+    text, bad = (files / "protocol.toml").read_text(), tmp_path / "bad.toml"
+    for old, new, words in (
+        ("k = 3", "k = 'three'", "split.k"),
+        ("tmax = 2.0", "tmux = 2.0", "trials.tm"),
+        ('kind = "kfold"', 'kind = "magic"', "split.kind"),
+        ("[[pipeline]]", "[[pipelime]]", "pipelime"),
+        ('use = "decode.LDA"', 'use = "os.system"', "use"),
+        ('memory = "settle"\npurge = true', 'memory = "support"', "purge"),
+    ):
+        assert old in text
+        bad.write_text(text.replace(old, new))
+        assert words in cli("evaluate", bad, files / "s01.npy").message
+
+
+def test_what_a_file_says_cannot_steer_the_terminal(cli, tmp_path):
+    from tests.cli.conftest import write_recording
+
+    path = write_recording(tmp_path / "odd.npy", seconds=20)
+    said = path.with_suffix(".json")
+    said.write_text(said.read_text().replace("cue/left", "\\u001b[31m[bold]red[/]\\u0007"))
+    out = cli("inspect", path).out
+    assert "\x1b" not in out
+    assert "\x07" not in out
+    assert "[31m[bold]red[/]" in out
