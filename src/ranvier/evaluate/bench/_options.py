@@ -1,0 +1,88 @@
+"""What a benchmark may be told, and how it speaks of what it cannot do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ranvier.errors import ConfigError, RanvierError
+from ranvier.evaluate.bench._machine import versions
+
+PEERS = ("scipy", "ezmsg", "brainflow", "spikeinterface")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Sizes of a benchmark; None takes what docs/benchmarks.md shows.
+
+    Parameters
+    ----------
+    channels
+        How many.
+    block_ms
+        Lengths of the blocks [ms], one table row each.
+    seconds
+        Data that everything runs over, in all turns together [s].
+    peers
+        Who does the same job beside us; those that are not installed are named in the notes.
+    turns
+        How often everybody is timed, in turns.
+    seed
+        Of the data.
+    profile
+        Whether to say which of our stages takes how long.
+    """
+
+    channels: int | None = None
+    block_ms: tuple[float, ...] | None = None
+    seconds: float = 5.0
+    peers: tuple[str, ...] = ("scipy", "ezmsg")
+    turns: int = 7
+    seed: int = 20_26
+    profile: bool = True
+
+    def __post_init__(self) -> None:
+        sizes = [("channels", self.channels), ("turns", self.turns), ("seconds", self.seconds)]
+        for name, value in (*sizes, *[("block_ms", b) for b in self.block_ms or ()]):
+            if value is not None and not value > 0:
+                raise ConfigError(f"bench needs {name} > 0; got {name}={value:g}. Make it larger.")
+        strange = [p for p in self.peers if p not in PEERS]
+        if strange:
+            raise ConfigError(f"bench needs peers among {', '.join(PEERS)}; got {', '.join(strange)}. Mend the names.")
+
+    def blocks(self, usual: Sequence[float], rate: float) -> list[tuple[float, int]]:
+        """Return lengths of blocks in ms and in samples."""
+        out = []
+        for ms in self.block_ms or usual:
+            n = ms * rate / 1000
+            if n != round(n):
+                raise ConfigError(
+                    f"bench needs blocks of whole samples; got {ms:g} ms, {n:g} samples at {rate:g} Hz. Mend block_ms."
+                )
+            out.append((ms, round(n)))
+        return out
+
+    def usable_peers(self, known: Mapping[str, Sequence[str]]) -> tuple[list[str], list[str]]:
+        """Return the peers asked for that do the job and are installed, and notes on the others.
+
+        Parameters
+        ----------
+        known
+            Name of a peer -> packages that it needs.
+        """
+        wanted = [p for p in known if p in self.peers]
+        there = [p for p in wanted if len(versions(*known[p])) == len(known[p])]
+        notes = [
+            f"{p} is not installed and was left out: pip install {' '.join(known[p])}" for p in wanted if p not in there
+        ]
+        return there, [*notes, *[f"{p} does not do this job" for p in self.peers if p not in known]]
+
+
+def same(what: str, found: float, most: float) -> float:
+    """Return a difference that is small enough; refuse to time outputs that differ by more."""
+    if not found <= most:
+        raise RanvierError(
+            f"bench needs outputs that agree before anything is timed; got a difference of {found:.3g} in {what}, "
+            f"more than {most:g}. Install the versions of benchmarks/peers.txt; if it persists, report it."
+        )
+    return found

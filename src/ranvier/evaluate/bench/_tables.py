@@ -1,0 +1,109 @@
+"""Results as the Markdown tables of docs/benchmarks.md."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+Column = tuple[str, Callable[[Mapping[str, Any]], str]]
+Cells = tuple[list[str], list[list[str]]]
+SHARED = 5.0  # percent of the CPU time from which on the machine was not ours alone
+
+
+def _number(key: str, digits: int = 0, times: float = 1.0) -> Callable[[Mapping[str, Any]], str]:
+    return lambda row: f"{row[key] * times:,.{digits}f}"
+
+
+def _three(row: Mapping[str, Any]) -> str:
+    return " / ".join(f"{row[k]:,.0f}" for k in ("p50_us", "p99_us", "p999_us"))
+
+
+_WHO: list[Column] = [("block [ms]", lambda r: f"{r['block_ms']:g}"), ("", lambda r: r["who"])]
+_BESIDE: list[Column] = [
+    ("block, p50 / p99 / p99.9 [us]", _three),
+    ("CPU, times ours", _number("times_ours", 1)),
+    ("does not do", lambda r: r["lacks"]),
+]
+IMPLANT: list[Column] = [
+    *_WHO,
+    ("ns a sample", _number("ns_per_sample", 2)),
+    ("real-time factor", _number("real_time", 1)),
+    ("channels a core", _number("channels_per_core")),
+    ("of the limit [%]", _number("of_limit", 1, 100)),
+    *_BESIDE,
+]
+EEG: list[Column] = [
+    *_WHO,
+    ("of a core [%]", _number("core_percent", 2)),
+    ("real-time factor", _number("real_time")),
+    ("with a decision [us]", _number("decide_us")),
+    *_BESIDE,
+]
+PROFILE: list[Column] = [
+    ("block [ms]", lambda r: f"{r['block_ms']:g}"),
+    ("part", lambda r: r["part"].replace("  ", "- ")),
+    ("median [us]", _number("median_us", 1)),
+    ("mean [us]", _number("mean_us", 1)),
+    ("without samples [us]", _number("empty_us", 1)),
+]
+
+
+def markdown(found: Mapping[str, Any]) -> str:
+    """Return what one benchmark found as tables and notes."""
+    (first, *more), said = tables(found), sentences(found)
+    parts = [_table(*first), "\n".join(f"- {s}" for s in said[:-1])]
+    if more:
+        parts += ["Where our time goes:", _table(*more[0])]
+    return "\n\n".join([*parts, said[-1]]) + "\n"
+
+
+def tables(found: Mapping[str, Any]) -> list[Cells]:
+    """Return heads and cells of the tables: who is how fast, then where our time goes, if that was measured."""
+    made = [_cells(IMPLANT if "limits" in found else EEG, found["rows"])]
+    return [*made, _cells(PROFILE, found["profile"])] if "profile" in found else made
+
+
+def sentences(found: Mapping[str, Any]) -> list[str]:
+    """Return what else there is to say; the circumstances last."""
+    said = [_agreement(found["checks"])] if found["checks"] else []
+    if "limits" in found:
+        k = found["limits"]
+        said += [
+            f"Limit: {k['fma_gflops']:.0f} GFLOP/s of fused multiply-adds in float32, so {k['implant_ns']:.3f} ns a "
+            f"sample and channel; memory is read at {k['read_gbytes']:.0f} GB/s.",
+            f"The decoded velocity correlates {found['velocity_correlation']:.2f} with the true one.",
+        ]
+    else:
+        said.append(f"Windows decided rightly: {100 * found['accuracy']:.0f} %.")
+    return [*said, *found["notes"], _circumstances(found)]
+
+
+def _cells(columns: Sequence[Column], rows: Iterable[Mapping[str, Any]]) -> Cells:
+    return [name for name, _ in columns], [[cell(row) for _, cell in columns] for row in rows]
+
+
+def _table(heads: list[str], rows: list[list[str]]) -> str:
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in (heads, ["---"] * len(heads), *rows))
+
+
+def _agreement(checks: Iterable[Mapping[str, Any]]) -> str:
+    """Return the largest difference of each output from each peer."""
+    worst: dict[str, dict[str, float]] = {}
+    for c in checks:
+        mine = worst.setdefault(c["peer"], {})
+        for key in ("counts", "power", "velocity", "filtered", "scores"):
+            if key in c:
+                mine[key] = max(mine.get(key, 0.0), c[key])
+    said = [f"{peer}: " + ", ".join(f"{k} {v:.1g}" for k, v in mine.items()) for peer, mine in worst.items()]
+    return f"Largest relative differences of outputs, before timing: {'; '.join(said)}."
+
+
+def _circumstances(found: Mapping[str, Any]) -> str:
+    busy, machine = found["busy"], ", ".join(f"{k} {v}" for k, v in found["machine"].items())
+    shared = busy["others_percent"] > SHARED
+    warning = "**Taken while others used the machine: wall times are not the software's.** " if shared else ""
+    return (
+        f"{warning}Of the machine, other processes took {busy['others_percent']:.0f} %, its host "
+        f"{busy['steal_percent']:.1f} %; load average {busy['load_before']:g} before, {busy['load_after']:g} after. "
+        f"{machine}. Seed {found['seed']}."
+    )

@@ -1,0 +1,164 @@
+"""How things are timed: on one core, in turns, over the same blocks, by the CPU time that they take."""
+
+from __future__ import annotations
+
+import gc
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+Push = Callable[[Array, int], Any]  # samples (n, n_channels) and the index of the first -> whatever comes out
+
+
+@dataclass(frozen=True)
+class Contender:
+    """Something that does the job.
+
+    Parameters
+    ----------
+    name
+        Of the row.
+    make
+        Returns what takes the blocks, in a fresh state.
+    lacks
+        What of the job it does not do.
+    note
+        What else a reader should know.
+    """
+
+    name: str
+    make: Callable[[], Push]
+    lacks: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What one contender took, one entry a turn; blocks one after the other.
+
+    Parameters
+    ----------
+    cpu
+        CPU time of the process, all its threads [s].
+    blocks
+        Wall time of each block [s].
+    """
+
+    cpu: list[float] = field(default_factory=list)
+    blocks: list[Array] = field(default_factory=list)
+
+    def row(self, samples: int, channels: int, rate: float) -> dict[str, Any]:
+        """Return the figures of a table.
+
+        Parameters
+        ----------
+        samples
+            In one turn.
+        channels, rate
+            Of the stream; rate in Hz.
+        """
+        cpu = float(np.median(self.cpu))
+        p50, p99, p999 = np.percentile(np.concatenate(self.blocks) * 1e6, [50, 99, 99.9])
+        return {
+            "ns_per_sample": 1e9 * cpu / samples / channels,
+            "spread": (max(self.cpu) - min(self.cpu)) / cpu,
+            "core_percent": 100 * cpu * rate / samples,
+            "real_time": samples / rate / cpu,
+            "p50_us": float(p50),
+            "p99_us": float(p99),
+            "p999_us": float(p999),
+        }
+
+    def ratio(self, other: Timing) -> float:
+        """Return how many times the CPU time of `other` this took: the median over turns."""
+        return float(np.median(np.array(self.cpu) / np.array(other.cpu)))
+
+
+def in_turns(contenders: Sequence[Contender], x: Array, block: int, turns: int, grain: int) -> dict[str, Timing]:
+    """Let contenders run over the same samples in turns: each over the first part, each over the second ...
+
+    Parameters
+    ----------
+    x
+        ``(n, n_channels)``; one part more than there are turns, the first only to warm up.
+    block
+        Samples a block.
+    grain
+        A part is a multiple of it, so that each holds equally many bins or windows [samples].
+
+    Returns
+    -------
+    The timing of each by name.
+    """
+    step = int(np.lcm(block, grain))
+    part = len(x) // (turns + 1) // step * step
+    pushes = {c.name: c.make() for c in contenders}
+    timings = {c.name: Timing() for c in contenders}
+    with quiet():
+        for turn in range(turns + 1):
+            for name, push in pushes.items():
+                cpu, blocks = _one_turn(push, x, turn * part, (turn + 1) * part, block)
+                if turn:
+                    timings[name].cpu.append(cpu)
+                    timings[name].blocks.append(blocks)
+    return timings
+
+
+def part_length(n: int, block: int, turns: int, grain: int) -> int:
+    """Return how many of `n` samples `in_turns` gives to one turn."""
+    step = int(np.lcm(block, grain))
+    return n // (turns + 1) // step * step
+
+
+def _one_turn(push: Push, x: Array, start: int, stop: int, block: int) -> tuple[float, Array]:
+    clock = time.perf_counter_ns
+    marks = np.empty((stop - start) // block + 1, np.int64)
+    begin = time.process_time_ns()
+    marks[0] = clock()
+    for i, at in enumerate(range(start, stop, block)):
+        push(x[at : at + block], at)
+        marks[i + 1] = clock()
+    return (time.process_time_ns() - begin) / 1e9, np.diff(marks) / 1e9
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep the process on one core, BLAS on one thread, and old objects out of garbage collection, for a while."""
+    gc.collect()
+    gc.freeze()
+    with _one_core(), _one_blas_thread():
+        try:
+            yield
+        finally:
+            gc.unfreeze()
+
+
+@contextmanager
+def _one_core() -> Iterator[None]:
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(allowed)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
+@contextmanager
+def _one_blas_thread() -> Iterator[None]:
+    try:
+        from threadpoolctl import threadpool_limits
+    except ImportError:
+        yield
+        return
+    with threadpool_limits(1):
+        yield
