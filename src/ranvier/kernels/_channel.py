@@ -113,6 +113,7 @@ class ChannelKernel:
         arrays = (k4, k8, state["f4"], state["f8"], state["wait"], state["waiting"])
         for name, a in zip(OF_WORK, arrays, strict=False):
             self._table[place(i, name)] = address(a)
+        self._table[place(i, "settle")] = work.settle
 
     def __call__(self, x: Array, mask: Array, y: Array, w: Array) -> bool:
         """Run one block; return True where every number that came out is valid.

@@ -153,6 +153,7 @@ def _lanes(works: Sequence[Work | Level], names: dict[str, str], source: str, re
             keep += [f"    store({v}, s{i}_{j}[{r}])" for r, v in enumerate(z)]
         wait = at_row(i, "wait", 0, "i4")
         out.append(f"    wait{i} = load_i4_{w}({wait})")
+        out.append(f"    settle{i} = like(wait{i}, a[{place(i, 'settle')}])")
         keep += [
             f"    store({wait}, wait{i})",
             f"    a[{place(i, 'counted')}] += {w} - count(eq(wait{i}, like(wait{i}, 0)))",
@@ -221,7 +222,7 @@ def _instant(works: Sequence[Work | Level], names: dict[str, str], result: str, 
         if masked:
             zero, one = f"like(wait{i}, 0)", f"like(wait{i}, -1)"
             out.append(f"left = select(lt({zero}, wait{i}), iadd(wait{i}, {one}), {zero})")
-            out.append(f"wait{i} = select(ok, select(fresh, like(wait{i}, {work.settle}), left), {one})")
+            out.append(f"wait{i} = select(ok, select(fresh, settle{i}, left), {one})")
             out.append(f"ok = both(ok, eq(wait{i}, {zero}))")
     return ["            " + line for line in out]
 

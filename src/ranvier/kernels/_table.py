@@ -4,7 +4,7 @@ from __future__ import annotations
 
 # Addresses and strides are in bytes, `pad` in lanes.
 COMMON = tuple("n x x_row m m_row y y_row w w_row clean pad first last bad mean enough trusted".split())
-OF_WORK = ("k4", "k8", "z4", "z8", "wait", "waiting", "counted")  # once for each stage
+OF_WORK = ("k4", "k8", "z4", "z8", "wait", "waiting", "counted", "settle")  # once for each stage
 AT = {name: i for i, name in enumerate(COMMON)}
 SIZE = {"i2": 2, "i4": 4, "f4": 4, "f8": 8}
 
