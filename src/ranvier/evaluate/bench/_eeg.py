@@ -22,7 +22,7 @@ from ranvier.evaluate.bench._profile import profile
 from ranvier.evaluate.bench._pyriemann import PACKAGES as PYRIEMANN
 from ranvier.evaluate.bench._pyriemann import PyRiemannDecision
 from ranvier.evaluate.bench._scipy import ScipyEEG
-from ranvier.evaluate.bench._timing import Contender, Push, Timing, in_turns, part_length
+from ranvier.evaluate.bench._timing import Contender, Push, Timing, in_turns, most_turns, part_length
 from ranvier.features import Covariance
 from ranvier.stage import Chain, Recipe, Run, Stage, Stream
 from ranvier.stream import Block, Channels, StreamInfo, Trials
@@ -171,11 +171,12 @@ def eeg(options: Options, tell: Callable[[str], None] = lambda _: None) -> dict[
     for ms, block in options.blocks(BLOCKS_MS, EEG_RATE):
         tell(f"blocks of {ms:g} ms: comparing outputs")
         checks += verify(job, peers, block)
-        tell(f"blocks of {ms:g} ms: timing {options.turns} turns")
+        tell(f"blocks of {ms:g} ms: timing")
         runners = contenders(job, peers)
         grain = round(HOP * EEG_RATE)
-        timings = in_turns(runners, job.x, block, options.turns, grain)
-        samples = part_length(len(job.x), block, options.turns, grain)
+        turns = most_turns(len(job.x), block, options.turns, grain)
+        timings = in_turns(runners, job.x, block, turns, grain)
+        samples = part_length(len(job.x), block, turns, grain)
         for c in runners:
             t = timings[c.name]
             rows.append({

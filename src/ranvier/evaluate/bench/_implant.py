@@ -13,7 +13,7 @@ from ranvier.evaluate.bench._implant_job import BAND, BIN, PEERS, TRAINING, Job,
 from ranvier.evaluate.bench._machine import Watch, limits, machine
 from ranvier.evaluate.bench._options import Options, same
 from ranvier.evaluate.bench._profile import profile
-from ranvier.evaluate.bench._timing import Push, in_turns, part_length
+from ranvier.evaluate.bench._timing import Push, in_turns, most_turns, part_length
 from ranvier.stage import Run
 from ranvier.stream import Block
 
@@ -34,8 +34,9 @@ def implant(options: Options, tell: Callable[[str], None] = lambda _: None) -> d
     if "spikeinterface" in peers:
         plan.append((CHUNK_MS, RATE, ["spikeinterface"]))
     watch, limit = Watch(), limits()
-    tell(f"making {TRAINING + options.seconds:g} s of {channels} channels, fitting the decoder")
-    job = Job.of(channels, options.seconds, options.seed)
+    seconds = max(options.seconds, CHECKED)
+    tell(f"making {TRAINING + seconds:g} s of {channels} channels, fitting the decoder")
+    job = Job.of(channels, seconds, options.seed)
     rows, checks = [], []
     for ms, block, theirs in plan:
         tell(f"blocks of {ms:g} ms: comparing outputs")
@@ -56,7 +57,7 @@ def implant(options: Options, tell: Callable[[str], None] = lambda _: None) -> d
 
 
 def _times(job: Job, peers: list[str], block: int, turns: int, limit: dict[str, float]) -> list[dict[str, Any]]:
-    turns = min(turns, len(job.counts) // int(np.lcm(block, GRAIN)) - 1)
+    turns = most_turns(len(job.counts), block, turns, GRAIN)
     contenders = job.contenders(peers)
     timings = in_turns(contenders, job.counts, block, turns, GRAIN)
     samples, n = part_length(len(job.counts), block, turns, GRAIN), job.info.n_channels

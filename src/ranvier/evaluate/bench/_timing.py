@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ranvier.errors import ConfigError
+
 Array = npt.NDArray[Any]
 Push = Callable[[Array, int], Any]  # samples (n, n_channels) and the index of the first -> whatever comes out
 
@@ -97,8 +99,7 @@ def in_turns(contenders: Sequence[Contender], x: Array, block: int, turns: int, 
     -------
     The timing of each by name.
     """
-    step = int(np.lcm(block, grain))
-    part = len(x) // (turns + 1) // step * step
+    part = part_length(len(x), block, turns, grain)
     pushes = {c.name: c.make() for c in contenders}
     timings = {c.name: Timing() for c in contenders}
     with quiet():
@@ -109,6 +110,17 @@ def in_turns(contenders: Sequence[Contender], x: Array, block: int, turns: int, 
                     timings[name].cpu.append(cpu)
                     timings[name].blocks.append(blocks)
     return timings
+
+
+def most_turns(n: int, block: int, wanted: int, grain: int) -> int:
+    """Return how many turns `n` samples are enough for, at most `wanted`; refuse too few for one."""
+    step = int(np.lcm(block, grain))
+    if n < 2 * step:
+        raise ConfigError(
+            f"bench needs data for two turns of {step} samples with blocks of {block}; got {n} samples. Give it more "
+            "seconds, or shorter blocks."
+        )
+    return min(wanted, n // step - 1)
 
 
 def part_length(n: int, block: int, turns: int, grain: int) -> int:
