@@ -82,11 +82,15 @@ def test_a_stage_of_ours_passes(cli):
     assert found["failures"] == []
 
 
-def test_a_pipeline_file_passes_and_a_recipe_is_refused(cli, files):
+def test_pipeline_files_pass_recipes_fitted_on_a_simulated_person(cli, files, tmp_path):
     assert cli("check", files / "front.toml", "--json").json["counts"]["failed"] == 0
     found = cli("check", files / "front.toml", "--recording", files / "s01.npy", "--json").json
     assert found["reports"][0]["input"] == "6 float32 at 200 Hz"
-    assert "ranvier fit" in cli("check", files / "recipe.toml").message
+    found = cli("check", files / "recipe.toml", "--json").json
+    assert (found["counts"]["failed"], found["reports"][0]["stage"]) == (0, "Chain")
+    assert "ranvier fit" in cli("check", files / "recipe.toml", "--recording", files / "s01.npy").message
+    (tmp_path / "ridge.toml").write_text('schema = 1\n[[stage]]\nuse = "decode.Ridge"\n')
+    assert "targets" in cli("check", tmp_path / "ridge.toml").message
 
 
 def test_a_stage_of_somebody_else_is_caught(cli, module):

@@ -72,7 +72,7 @@ def test_of_several_recordings_the_last_is_decoded(cli, files):
     names = ("--recording", files / "s01.npy", "--recording", files / "s02.npy")
     found = cli("demo", *names, "--fast", "--tmin", 0, "--json").json
     assert (found["training"]["n"], found["n"], found["decoded_seconds"]) == (19, 19, 60.0)
-    assert found["title"].startswith("s02.npy")
+    assert found["title"].startswith("s02.npy: ")
 
 
 def test_a_recording_of_a_person(cli, shared):
@@ -195,7 +195,16 @@ def test_the_picture_shows_cue_decision_accuracy_and_latency(fitted, monkeypatch
 
     run.go(True, look)
     text = "\n".join(seen)
-    for words in ("asked for", "waits for the next cue", "listens", "✓", "computing", "95 % interval", "█"):
+    for words in (
+        "is asked for",
+        "decided so far",
+        "waits for the next cue",
+        "listens",
+        "✓",
+        "computing",
+        "95 % interval",
+        "█",
+    ):
         assert words in text
     assert max(len(row) for row in text.splitlines()) <= 100
 

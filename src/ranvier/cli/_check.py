@@ -12,9 +12,9 @@ from typing import Annotated, Any
 
 import typer
 
-from ranvier.cli._files import need_stage, open_pipeline, open_recording, shipped
+from ranvier.cli._files import open_pipeline, open_recording, shipped
 from ranvier.cli._output import Json, console, emit, line, progress, table
-from ranvier.errors import ConfigError
+from ranvier.errors import ConfigError, RanvierError
 
 Targets = Annotated[
     list[str] | None,
@@ -108,7 +108,7 @@ def _describe(info: Any) -> str:
 
 
 def _examples(target: str, recording: Path | None) -> list[tuple[Any, ...]]:
-    from ranvier.stage import infos_of
+    from ranvier.stage import Trainable, infos_of
     from ranvier.testing import _examples as known
 
     if recording is None and target in known.EXAMPLES:
@@ -120,7 +120,9 @@ def _examples(target: str, recording: Path | None) -> list[tuple[Any, ...]]:
         if infos:
             return [(stage, *infos)]
     elif target.endswith((".toml", ".rvm")):
-        stage = need_stage(open_pipeline(Path(target)), Path(target))
+        stage = open_pipeline(Path(target))
+        if isinstance(stage, Trainable):
+            return [_fitted(stage, target, recording)]
     else:
         raise ConfigError(
             f"check needs MODULE:STAGE, a .toml or .rvm file, or a built-in name; got {target!r}. "
@@ -133,12 +135,33 @@ def _examples(target: str, recording: Path | None) -> list[tuple[Any, ...]]:
 
 
 def _shipped(name: str) -> tuple[Any, ...]:
-    """Return a shipped pipeline, fitted on a simulated subject where it has something to be fitted."""
+    """Return a shipped pipeline, fitted on a simulated person."""
     from ranvier.cli._paradigms import PARADIGMS
-    from ranvier.stage import Stage, infos_of
+    from ranvier.stage import infos_of
 
-    pipeline, subject, trials = open_pipeline(Path(name)), *PARADIGMS[name].calibration(n_each=3)
-    stage = pipeline if isinstance(pipeline, Stage) else pipeline.fit(subject, trials)
+    subject, trials = PARADIGMS[name].calibration(n_each=3)
+    stage = open_pipeline(Path(name)).fit(subject, trials)
+    return (stage, *infos_of(stage, subject))
+
+
+def _fitted(recipe: Any, target: str, recording: Path | None) -> tuple[Any, ...]:
+    """Return somebody's recipe, fitted on a simulated person who imagines movements and looks at lights."""
+    from ranvier.cli._paradigms import PARADIGMS
+    from ranvier.stage import infos_of
+    from ranvier.twin import SimulatedSubject, cued
+
+    if recording is not None:
+        raise ConfigError(f"{target} is to be fitted. Run: ranvier fit {target} {recording}, then check the model.")
+    channels = tuple(dict.fromkeys(c for p in PARADIGMS.values() for c in p.channels))
+    subject = SimulatedSubject(cues=cued(("left", "right"), 4, duration=5.0), seed=1, channels=channels)
+    trials = subject.trials({"cue/left": "left", "cue/right": "right"}, 0.0, 5.0)
+    try:
+        stage = recipe.fit(subject, trials)
+    except RanvierError as e:
+        raise ConfigError(
+            f"{target} cannot be fitted on a simulated person: {e} Fit it on a recording, then check the model: "
+            "ranvier check model.rvm --recording FILE."
+        ) from e
     return (stage, *infos_of(stage, subject))
 
 

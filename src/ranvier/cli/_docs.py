@@ -34,6 +34,11 @@ def described(text: str) -> dict[str, str]:
     return found
 
 
+def without_markup(text: str) -> str:
+    """Return a text in one line, without the marks of reStructuredText."""
+    return re.sub(r"``([^`]*)``|`([^`]*)`|\*(\w[^*]*)\*", lambda m: m[1] or m[2] or m[3], " ".join(text.split()))
+
+
 def unit_of(text: str) -> str:
     """Return the first unit in square brackets, empty where there is none."""
     match = re.search(r"\[([^\]]{1,20})\]", text)
@@ -56,7 +61,7 @@ def parameters(cls: Any) -> list[dict[str, Any]]:
                 "required": required,
                 "default": None if required or f.default is dataclasses.MISSING else f.default,
                 "unit": unit_of(text),
-                "text": text,
+                "text": without_markup(text),
             }
         )
     return found

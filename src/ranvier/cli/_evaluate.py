@@ -81,8 +81,8 @@ def _show(protocol: Path, found: dict[str, Any]) -> None:
         mean = line((_number(s["mean"]), "bold"))
         name = line((s["pipeline_name"], "dim" if s["peer"] else "bold"))
         summary.append((name, s["n_subjects"], mean, _interval(s["low"], s["high"]), "\n".join(behind), s["seconds"]))
-    columns = ("pipeline", "subjects", "mean", "95 % interval", "less the peer's", "s")
-    out.print(table(*columns, rows=summary, right=("subjects", "mean", "s")))
+    heads = ("pipeline", "subjects", "mean", "95 % interval", "less the peer's", "s")
+    out.print(table(*heads, rows=summary, right=("subjects", "mean", "s")))
     for s in found["skipped"]:
         out.print(line(("left out  ", "yellow"), "  ".join(str(v) for v in s.values())))
 

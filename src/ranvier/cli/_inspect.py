@@ -146,6 +146,7 @@ def _show_recording(found: dict[str, Any]) -> None:
     out.print(line((Path(found["file"]).name, "bold"), rate))
     if who := "  ".join(f"{k} {v}" for k, v in found["entities"].items() if k != "extra"):
         out.print(line((who, "dim")))
+    rows: list[tuple[Any, ...]]
     if len(found["streams"]) > 1:
         rows = [
             (

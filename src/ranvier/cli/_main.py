@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from traceback import extract_tb
+from typing import Any
 
 import typer
 
@@ -14,7 +15,8 @@ from ranvier.cli._app import app
 from ranvier.errors import RanvierError
 
 # UsageError and ClickException, wherever this version of typer keeps them
-_UsageError, _ClickException = typer.BadParameter.__mro__[1:3]
+_UsageError: Any = typer.BadParameter.__mro__[1]
+_ClickException: Any = typer.BadParameter.__mro__[2]
 
 
 def run(argv: Sequence[str] | None = None) -> int:

@@ -72,13 +72,13 @@ def line(*parts: str | tuple[str, str]) -> Text:
     return Text.assemble(*[clean(p) if isinstance(p, str) else (clean(p[0]), p[1]) for p in parts])
 
 
-def table(*columns: str, rows: Iterable[Sequence[Any]] = (), right: Sequence[str] = (), title: str = "") -> Table:
+def table(*columns: str, rows: Iterable[Sequence[Any]] = (), right: Sequence[str] = (), head: bool = True) -> Table:
     """Return a table in the house's look; columns named in `right` hold numbers."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    made = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", title_style="bold", pad_edge=False)
+    made = Table(box=box.SIMPLE_HEAD if head else None, show_header=head, pad_edge=False, padding=(0, 2, 0, 0))
     for c in columns:
         made.add_column(c, justify="right" if c in right else "left", overflow="fold")
     for row in rows:
@@ -105,11 +105,6 @@ def progress(text: str, total: float | None = None) -> Iterator[Advance]:
             bar.update(task, advance=more, total=total, description=clean(what or text))
 
         yield advance
-
-
-def share(value: float) -> str:
-    """Return a share as text, in percent."""
-    return "-" if math.isnan(value) else f"{100 * value:.0f} %"
 
 
 def duration(seconds: float) -> str:

@@ -47,14 +47,14 @@ class Result:
         n = len(self.data)
         if isinstance(self.info, EventInfo):
             labels = sorted({self.info.labels.get(int(c), str(c)) for c in self.data["code"]})
-            shape, rate, good, channels, dtype = (1,), 0.0, 1.0, labels, "events"
+            shape, rate, good, channels, dtype = [1], 0.0, 1.0, labels, "events"
         else:
-            shape, rate, dtype = self.info.shape, float(self.info.rate), str(self.info.dtype)
+            shape, rate, dtype = list(self.info.shape), float(self.info.rate), str(self.info.dtype)
             good, channels = float(self.valid.mean()) if self.valid.size else 1.0, list(self.info.channels.names)
         return {
             "port": self.port,
             "n": n,
-            "shape": list(shape),
+            "shape": shape,
             "dtype": dtype,
             "rate": rate,
             "valid": good,

@@ -92,9 +92,9 @@ def _show(found: dict[str, Any]) -> None:
     out.print(table(*columns, rows=rows, right=("n", "rate", "valid")))
     if found["decisions"]:
         held = found["decisions"]
-        rows = [(f"{d['from']:.2f}", f"{d['to']:.2f}", d["decision"], f"{d['score']:.2f}", d["n"]) for d in held]
+        listed = [(f"{d['from']:.2f}", f"{d['to']:.2f}", d["decision"], f"{d['score']:.2f}", d["n"]) for d in held]
         numbers = ("from [s]", "to [s]", "score", "n")
-        out.print(table("from [s]", "to [s]", "decision", "score", "n", rows=rows[:LISTED], right=numbers))
+        out.print(table("from [s]", "to [s]", "decision", "score", "n", rows=listed[:LISTED], right=numbers))
         if len(held) > LISTED:
             out.print(line((f"... and {len(held) - LISTED} more: --json lists all", "dim")))
     if found["out"]:

@@ -31,7 +31,7 @@ def stages(
 
 
 def _entry(name: str, cls: Any, *, alone: bool) -> dict[str, Any]:
-    from ranvier.cli._docs import parameters, sections
+    from ranvier.cli._docs import parameters, sections, without_markup
     from ranvier.stage import Trainable
 
     doc = sections(cls.__doc__ or "")
@@ -41,10 +41,10 @@ def _entry(name: str, cls: Any, *, alone: bool) -> dict[str, Any]:
     return {
         "name": name,
         "kind": "trainable" if trainable else "fitted" if needs_fit else "stage",
-        "summary": doc[""],
+        "summary": without_markup(doc[""]),
         "parameters": listed,
-        "notes": " ".join(doc.get("Notes", "").split()),
-        "references": " ".join(doc.get("References", "").split()),
+        "notes": without_markup(doc.get("Notes", "")),
+        "references": without_markup(doc.get("References", "")),
         "example": _example(name) if alone or not needs_fit else None,
     }
 

@@ -109,14 +109,17 @@ class Picture:
 
 
 def _cue(live: Live) -> Text:
-    lines = len(live.referee.classes)
+    classes = live.referee.classes
     attempt = live.referee.current(live.now)
     if attempt is None:
-        text = line(("waits for the next cue", "dim"), "\n")
-    else:
-        part = (live.now - attempt.onset) / max(attempt.end - attempt.onset, 1)
-        text = line("asked for  ", (attempt.cue, "bold yellow"), "\n", (bar(part, 22), "yellow"))
-    text.append("\n" * max(lines - 2, 0))
+        return line(("waits for the next cue", "dim"), "\n" * (len(classes) - 1))
+    part = (live.now - attempt.onset) / max(attempt.end - attempt.onset, 1)
+    so_far = attempt.decision(classes)
+    style = "dim" if not so_far else "bold green" if so_far == attempt.cue else "bold red"
+    text = line("is asked for  ", (attempt.cue, "bold yellow"), "\n", (bar(part, 22), "yellow"))
+    if len(classes) > 2:
+        text.append_text(line("\ndecided so far  ", (so_far or "nothing yet", style)))
+    text.append("\n" * (len(classes) - 3))
     return text
 
 
@@ -162,7 +165,7 @@ def _tally(live: Live) -> Text:
 def _latency(live: Live) -> Text:
     us, ms = percentiles(live.compute, 1e6), percentiles(live.age, 1e3)
     ages = f"input age {ms['p50']:.1f} ms (p99 {ms['p99']:.1f})   " if live.age else ""
-    each = f"computing {us['p50']:.0f} us (p99 {us['p99']:.0f}) a block of {1000 * live.size / live.rate:.0f} ms"
+    each = f"computing {us['p50']:.0f} us (p99 {us['p99']:.0f}) per {1000 * live.size / live.rate:.0f} ms"
     return line(("latency  ", "bold"), ages + each)
 
 

@@ -28,7 +28,7 @@ def pink(length: int, exponent: float = 1.0) -> Floats:
     h = np.ones(length)
     for k in range(1, length):
         h[k] = h[k - 1] * (k - 1 + exponent / 2) / k
-    return h / np.linalg.norm(h)
+    return np.asarray(h / np.linalg.norm(h))
 
 
 def rhythm(length: int, frequency: float, memory: float, rate: float) -> Floats:
@@ -45,7 +45,7 @@ def rhythm(length: int, frequency: float, memory: float, rate: float) -> Floats:
     """
     t = np.arange(length) / rate
     h = np.exp(-t / memory) * np.sin(2 * np.pi * frequency * t)
-    return h / np.linalg.norm(h)
+    return np.asarray(h / np.linalg.norm(h))
 
 
 class Coloured:
