@@ -265,3 +265,10 @@ def test_restore_into_a_run_that_has_settled_brings_the_waiting_back():
     a, b = young.push(Block(X[5:100], 5)), old.push(Block(X[5:100], 5))
     assert np.array_equal(a.valid, b.valid)
     assert np.array_equal(a.data, b.data)
+
+
+def test_a_parameter_cannot_hide_what_a_stage_does():
+    with pytest.raises(ContractError, match="'process'"):
+
+        class Hidden(Shift):
+            process: float = 1.0

@@ -68,6 +68,14 @@ class Stage(abc.ABC):
     tags: ClassVar[Tags] = Tags()
     exempt: ClassVar[dict[str, str]] = {}  # conformance check -> reason why it does not apply
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name in ("describe", "init", "process", "id"):
+            if name in cls.__dict__.get("__annotations__", {}):
+                raise ContractError(
+                    f"{cls.__name__} needs another name for its parameter; got {name!r}, which a stage does."
+                )
+
     @abc.abstractmethod
     def describe(self, *infos: Info) -> Any:
         """Return what comes out, given what goes in, without data; refuse what does not fit.
