@@ -10,6 +10,7 @@ from ranvier.decode._training import Real
 from ranvier.errors import ContractError
 
 TOLERANCE = 1e-9  # Frobenius norm of the tangent step at which the mean has converged
+ROUNDING = 1e-6  # norm below which a step that no longer shrinks is rounding
 STEPS = 200
 RANK = 1e-9  # of a correlation's largest eigenvalue: what is below is rounding, not brain
 
@@ -56,19 +57,21 @@ def riemannian_mean(who: Any, matrices: Real) -> Real:
 
     References
     ----------
-    Fletcher, Lu, Pizer, Joshi, IEEE Trans. Med. Imaging 23 (2004) 995: gradient descent; the step is
-    halved whenever it does not lower the gradient.
+    Bini & Iannazzo, Linear Algebra and its Applications 438 (2013) 1700: gradient descent whose step follows
+    from the spread of the eigenvalues.
     """
     mean: Real = matrices.mean(axis=0)
-    step, last = 1.0, np.inf
+    last = np.inf
     for _ in range(STEPS):
         root, inverse = powers(mean, np.sqrt), powers(mean, lambda v: 1 / np.sqrt(v))
-        tangent = powers(inverse @ matrices @ inverse, np.log).mean(axis=0)
+        values, vectors = np.linalg.eigh(inverse @ matrices @ inverse)
+        tangent = ((vectors * np.log(values)[..., None, :]) @ np.swapaxes(vectors, -1, -2)).mean(axis=0)
         size = float(np.linalg.norm(tangent))
-        if min(size, step) <= TOLERANCE:  # converged, or as far as rounding lets it
+        if size <= TOLERANCE or (size >= last and size <= ROUNDING):  # converged, or as far as rounding lets it
             return mean
-        step = step if size < last else step / 2
         last = size
+        spread = np.maximum(values[:, -1] / values[:, 0], 1 + 1e-9)
+        step = 2 / (1 + np.mean((spread + 1) / (spread - 1) * np.log(spread)) / 2)
         mean = root @ powers(step * tangent, np.exp) @ root
         mean = (mean + mean.T) / 2
     raise ContractError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import hashlib
+import inspect
 import json
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -71,7 +72,7 @@ class Stage(abc.ABC):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         for name in ("describe", "init", "process", "id"):
-            if name in cls.__dict__.get("__annotations__", {}):
+            if name in inspect.get_annotations(cls):
                 raise ContractError(
                     f"{cls.__name__} needs another name for its parameter; got {name!r}, which a stage does."
                 )
