@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, final
 
 from ranvier.errors import ContractError
@@ -35,16 +36,16 @@ class Chain(Stage):
         for a, b in zip(self.stages, self.stages[1:], strict=False):
             check_ports(type(b).__name__, b.inputs[: len(a.outputs)], a.outputs)
 
-    @property
+    @cached_property
     def inputs(self) -> tuple[Port, ...]:  # type: ignore[override]
         pairs = zip(self.stages, self.stages[1:], strict=False)
         return union_ports(self.stages[0].inputs, (b.inputs[len(a.outputs) :] for a, b in pairs))
 
-    @property
+    @cached_property
     def outputs(self) -> tuple[Port, ...]:  # type: ignore[override]
         return self.stages[-1].outputs
 
-    @property
+    @cached_property
     def tags(self) -> Tags:  # type: ignore[override]
         return combine_tags(self.stages)
 
@@ -72,6 +73,12 @@ class Chain(Stage):
         state.design = make_plan(self.stages, self.infos(*infos)[:-1], tuple(state.children.values()))
 
     def process(self, state: State, *chunks: Any) -> Any:
+        first, *rest = state.design.parts
+        if len(self.inputs) == len(first.inputs):  # nothing comes in on the way
+            out = first(*chunks)
+            for part in rest:
+                out = part(*out) if isinstance(out, tuple) else part(out)
+            return out
         named = {p.name: c for p, c in zip(self.inputs, chunks, strict=True)}
         flow: tuple[Any, ...] = ()
         for part in state.design.parts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, final
 
 from ranvier.errors import ContractError
@@ -74,17 +75,17 @@ class Graph(Stage):
                     f"Graph needs results that exist; got {name!r}, known are {', '.join(kinds)}. Mend the name."
                 )
 
-    @property
+    @cached_property
     def inputs(self) -> tuple[Port, ...]:  # type: ignore[override]
         return self.ports
 
-    @property
+    @cached_property
     def outputs(self) -> tuple[Port, ...]:  # type: ignore[override]
         kinds = {f"{n.name}.{p.name}": p.kind for n in self.nodes for p in n.stage.outputs}
         kinds |= {n.name: n.stage.outputs[0].kind for n in self.nodes} | {p.name: p.kind for p in self.ports}
         return tuple(Port(name, kinds[name]) for name in self.results)
 
-    @property
+    @cached_property
     def tags(self) -> Tags:  # type: ignore[override]
         return combine_tags(n.stage for n in self.nodes)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 from typing import Any, final
 
 import numpy as np
@@ -33,11 +34,11 @@ class Parallel(Stage):
 
     branches: tuple[Stage, ...]
 
-    @property
+    @cached_property
     def inputs(self) -> tuple[Port, ...]:  # type: ignore[override]
         return union_ports(self.branches[0].inputs, (b.inputs for b in self.branches[1:]))
 
-    @property
+    @cached_property
     def tags(self) -> Tags:  # type: ignore[override]
         return replace(combine_tags(self.branches), permutable=False)
 
@@ -113,50 +114,62 @@ class Parallel(Stage):
                 f"data{i}": np.zeros((room, *out.shape), out.dtype),
                 f"valid{i}": np.zeros((room, *out.shape), bool),
                 f"at{i}": np.zeros(room, np.int64),
-                f"held{i}": counter(),
-                f"start{i}": counter(-1),
             }
-        return State((lags, np.result_type(*[o.dtype for o in outs])), children, **arrays)
+        arrays |= {"held": np.zeros(len(outs), np.int64), "start": np.full(len(outs), -1, np.int64)}
+        place = {p.name: i for i, p in enumerate(self.inputs)}
+        wires = [tuple(place[p.name] for p in b.inputs) for b in self.branches]
+        return State((lags, np.result_type(*[o.dtype for o in outs]), wires), children, **arrays)
 
     def process(self, state: State, *chunks: Any) -> Block:
-        lags, dtype = state.design
+        lags, dtype, wires = state.design
         first = next((c for c in chunks if isinstance(c, Block)), None)
         if first is not None and first.n:
             if state["next"][0] not in (-1, first.start):
                 state.reset()
             state["next"][0] = first.stop
-        named = {p.name: c for p, c in zip(self.inputs, chunks, strict=True)}
-        parts: list[Block] = []
-        for i, (branch, child) in enumerate(zip(self.branches, state.children.values(), strict=True)):
-            parts.append(self._pending(state, i, branch.process(child, *wire(branch.inputs, named))))
+        parts: list[Block] = [
+            branch.process(child, *[chunks[i] for i in wire])
+            for branch, child, wire in zip(self.branches, state.children.values(), wires, strict=True)
+        ]
+        a, lag = parts[0], lags[0]
+        level = all(p.start + g == a.start + lag and p.n == a.n for p, g in zip(parts, lags, strict=True))
+        if not level or state["held"].any():
+            start, parts = self._align(state, parts, lags)
+        else:
+            start = a.start + lag
+        data = np.concatenate([t.data for t in parts], axis=-1, dtype=dtype)
+        valid = None
+        if not all(is_all_valid(t.valid) for t in parts):
+            valid = np.concatenate([t.valid for t in parts], axis=-1)
+        ats = [t.at for t in parts if t.at is not None]
+        return Block(data, start, valid, np.maximum.reduce(ats) if ats else None)
+
+    def _align(self, state: State, new: list[Block], lags: list[int]) -> tuple[int, list[Block]]:
+        """Return what all branches can say about the same instants, and keep the rest."""
+        parts = [self._pending(state, i, p) for i, p in enumerate(new)]
         start = max(p.start + lag for p, lag in zip(parts, lags, strict=True))
         stop = max(start, min(p.stop + lag for p, lag in zip(parts, lags, strict=True)))
         taken = [p.cut(start - lag - p.start, stop - lag - p.start) if stop > start else p.cut(0, 0)
                  for p, lag in zip(parts, lags, strict=True)]  # fmt: skip
         for i, (p, lag) in enumerate(zip(parts, lags, strict=True)):
             self._keep(state, i, p.cut(min(max(stop - lag - p.start, 0), p.n), p.n))
-        data = np.concatenate([t.data for t in taken], axis=-1, dtype=dtype)
-        valid = None
-        if not all(is_all_valid(t.valid) for t in taken):
-            valid = np.concatenate([t.valid for t in taken], axis=-1)
-        ats = [t.at for t in taken if t.at is not None]
-        return Block(data, start, valid, np.maximum.reduce(ats) if ats else None)
+        return start, taken
 
     @staticmethod
     def _pending(state: State, i: int, new: Block) -> Block:
         """Return what a branch had left over, followed by what it says now."""
-        held = int(state[f"held{i}"][0])
+        held = int(state["held"][i])
         if not held:
             return new
-        old = Block(state[f"data{i}"][:held], int(state[f"start{i}"][0]), state[f"valid{i}"][:held])
+        old = Block(state[f"data{i}"][:held], int(state["start"][i]), state[f"valid{i}"][:held])
         at = None if new.at is None else np.concatenate([state[f"at{i}"][:held], new.at])
         data, valid = np.concatenate([old.data, new.data]), np.concatenate([old.valid, new.valid])
         return Block(data, old.start, valid, at)
 
     @staticmethod
     def _keep(state: State, i: int, rest: Block) -> None:
-        state[f"held{i}"][0] = rest.n
-        state[f"start{i}"][0] = rest.start
+        state["held"][i] = rest.n
+        state["start"][i] = rest.start if rest.n else -1
         for name, a in (("data", rest.data), ("valid", rest.valid), ("at", rest.at)):
             if a is not None:
                 state[f"{name}{i}"][: rest.n] = a
