@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ranvier.errors import ConfigError, ContractError
+from ranvier.errors import ConfigError, ContractError, FormatError
 from ranvier.evaluate._leak import fingerprint
 from ranvier.evaluate._protocol import Protocol
 from ranvier.evaluate._splits import COLUMNS
@@ -68,7 +68,11 @@ def open_source(protocol: Protocol, source: Source) -> Recording:
     if source.part is None:
         return record.open(source.path, **protocol.open)
     part = dict(protocol.parts[source.part])
-    rec = record.open(source.path, **{**protocol.open, **part.pop("open", {})})
+    options = dict(protocol.open)
+    for key, value in part.pop("open", {}).items():
+        both = isinstance(value, Mapping) and isinstance(options.get(key), Mapping)
+        options[key] = {**options[key], **value} if both else value
+    rec = record.open(source.path, **options)
     return Named(rec, replace(rec.entities, **part))
 
 
@@ -88,9 +92,14 @@ def sources(protocol: Protocol, paths: Iterable[str | Path]) -> tuple[list[Sourc
     for path, asked in found:
         for part in range(len(protocol.parts)) if protocol.parts else (None,):
             source = Source(str(path), part)
-            why = _misfit(protocol, source)
+            try:
+                why = _misfit(protocol, source)
+            except FormatError as e:
+                if asked:
+                    raise
+                why = str(e)
             if why and asked and not any(getattr(protocol.use, k) for k in ENTITIES):
-                raise ContractError(f"{source.name}: {why}")
+                raise ContractError(f"{source.name}: {why}. Leave it out.")
             if why:
                 skipped.append({"recording": source.name, "why": why})
             else:

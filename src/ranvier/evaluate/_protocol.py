@@ -72,12 +72,15 @@ class PeerPipeline:
         One of `ranvier.evaluate.PEERS`, with its parameters.
     tmin, tmax
         Another part of the trials than the protocol's [s].
+    against
+        Names of the pipelines that it is held against; all unless given.
     """
 
     name: str
     what: Peer | Follower
     tmin: float | None = None
     tmax: float | None = None
+    against: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -157,6 +160,9 @@ class Protocol:
         names = [p.name for p in self.asked]
         if twice := [n for n in names if names.count(n) > 1]:
             raise ConfigError(f"pipeline.name needs to differ; got {twice[0]!r} twice. Rename one.")
+        for peer in self.peers:
+            if unknown := [n for n in peer.against if n not in [p.name for p in self.pipelines]]:
+                raise ConfigError(f"peer.against needs names of pipelines; got {unknown[0]!r}. Mend the name.")
 
     @property
     def asked(self) -> tuple[Pipeline | PeerPipeline, ...]:

@@ -197,4 +197,7 @@ def _peer(table: Mapping[str, Any], i: int) -> PeerPipeline:
     use = rest.pop("use", None)
     if use not in PEERS:
         raise ConfigError(f"{where}.use needs one of {', '.join(PEERS)}; got {use!r}. Mend the name.")
-    return PeerPipeline(what=build_dataclass(PEERS[use], rest, where), **asked)
+    against = rest.pop("against", [])
+    if not isinstance(against, list) or not all(isinstance(a, str) for a in against):
+        raise ConfigError(f"{where}.against needs a list of pipeline names; got {against!r}. Mend the value.")
+    return PeerPipeline(what=build_dataclass(PEERS[use], rest, where), against=tuple(against), **asked)

@@ -10,6 +10,7 @@ import numpy as np
 
 from ranvier.evaluate._intervals import FEW, of_difference, of_mean, of_mean_by_trials
 from ranvier.evaluate._rows import Row
+from ranvier.evaluate._scores import LIMITS, LOWER_IS_BETTER
 
 SCHEMA = 1
 
@@ -57,6 +58,7 @@ class Results:
             mean = float(np.mean(list(values.values())))
             if len(values) >= FEW:
                 low, high, how = of_mean(list(values.values()))
+                low, high = max(low, LIMITS[metric][0]), min(high, LIMITS[metric][1])
             elif len(rows) == 1:
                 low, high, how = first["low"], first["high"], first["interval"]
             else:
@@ -65,11 +67,12 @@ class Results:
             line = {
                 "pipeline": first["pipeline"], "pipeline_name": first["pipeline_name"], "peer": first["peer"],
                 "n_subjects": len(values), "n_rows": len(rows), "n": sum(int(r["n"]) for r in rows), "metric": metric,
+                "better": "lower" if metric in LOWER_IS_BETTER else "higher",
                 "mean": mean, "low": low, "high": high, "interval": how,
                 "seconds": round(sum(float(r["seconds"]) for r in rows), 3),
                 "streamed_equals_offline": all(same) if same else None,
                 "differences": [] if first["peer"] else [
-                    self._difference(rows, others, metric) for others in groups.values() if others[0]["peer"]
+                    self._difference(rows, others, metric) for others in groups.values() if _compared(first, others[0])
                 ],
             }  # fmt: skip
             out.append(line)
@@ -104,6 +107,11 @@ class Results:
             "schema": SCHEMA, "protocol": self.protocol, "software": self.software, "rows": self.rows,
             "summary": self.summary(), "skipped": list(self.skipped),
         }  # fmt: skip
+
+
+def _compared(ours: Row, other: Row) -> bool:
+    """Say whether a row is of a peer that a pipeline is held against."""
+    return bool(other["peer"]) and (not other["against"] or ours["pipeline_name"] in other["against"])
 
 
 def _who(row: Row) -> tuple[str, str]:

@@ -98,6 +98,7 @@ def make_row(
         }  # fmt: skip
     if isinstance(pipeline, PeerPipeline):
         values["note"] = pipeline.what.note
+        values["against"] = list(pipeline.against)
         values["libraries"] = pipeline.what.versions()
     return Row(values | facts.extra, o)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import log2, sqrt
+from math import inf, log2, sqrt
 from typing import Any
 
 import numpy as np
@@ -131,6 +131,8 @@ METRICS: dict[str, Callable[[Outcome], float]] = {
 }
 CONTINUOUS = ("r2", "nrmse")
 LOWER_IS_BETTER = ("nrmse",)
+LIMITS = {"accuracy": (0.0, 1.0), "balanced_accuracy": (0.0, 1.0), "roc_auc": (0.0, 1.0), "r2": (-inf, 1.0),
+          "nrmse": (0.0, inf)}  # fmt: skip
 
 
 def metrics_for(continuous: bool) -> tuple[str, ...]:

@@ -37,8 +37,8 @@ class Spoken:
 
 def stream_trials(
     bench: Bench, trials: Trials, split: Streamed, classes: tuple[str, ...], leak: LeakRule
-) -> tuple[Index, Real, dict[str, Any]]:
-    """Return which trials were tested, their mean scores, and what only a stream can tell."""
+) -> tuple[Index, Real, dict[str, Any], Stage | None]:
+    """Return which trials were tested, their mean scores, what only a stream can tell, and the first decoder."""
     order = np.lexsort((trials.onset, trials.recording))
     if len(order) <= split.warmup:
         raise ContractError(
@@ -48,7 +48,7 @@ def stream_trials(
     warm = order[: split.warmup] if bench.tail is not None else order[:0]
     ready = max(((int(trials.recording[t]), int(trials.end[t]) + delay) for t in warm), default=(0, 0))
     fit = _Teacher(bench, trials, delay, leak)
-    fitted = fit(warm, ready)
+    fitted = first = fit(warm, ready)
     spoken: dict[int, Spoken] = {}
     refits = 0
     for r in range(ready[0], len(bench.recordings)):
@@ -69,14 +69,14 @@ def stream_trials(
     if not len(test):
         raise ContractError("Streamed needs trials after the warm-up; got none. Shorten warmup or label_delay.")
     span = run.info.origin.span
-    first, end = trials.begin + span - 1, trials.end
-    inside = [spoken[int(trials.recording[t])].between(int(first[t]), int(end[t])) for t in test]
+    begin, end = trials.begin + span - 1, trials.end
+    inside = [spoken[int(trials.recording[t])].between(int(begin[t]), int(end[t])) for t in test]
     scores = np.stack([s.scores.mean(axis=0) if len(s.scores) else np.full(len(classes), np.nan) for s in inside])
     facts: dict[str, Any] = {"block": split.block, "warmup": len(warm), "refits": refits}
     facts |= _over_time(inside, trials, test, classes)
     facts |= _latency(inside, trials, test, classes, split)
     facts |= _at_rest(bench.recordings, spoken, trials, test, classes, split, ready)
-    return test, scores, facts
+    return test, scores, facts, first
 
 
 class _Teacher:

@@ -112,8 +112,13 @@ def _ask_trials(
     else:
         bench = Bench.of(pipeline.what, unit.recordings)
         if isinstance(protocol.split, Streamed):
-            place, found, facts.extra["streamed"] = stream_trials(bench, trials, protocol.split, classes, protocol.leak)
+            place, found, facts.extra["streamed"], fitted = stream_trials(
+                bench, trials, protocol.split, classes, protocol.leak
+            )
             folds, scores = [Fold(np.zeros(0, np.int64), place)], [found]
+            if protocol.cuts:
+                decisions = bench.decisions(fitted, np.unique(trials.recording[place]).tolist())
+                facts.same = same_when_streamed(bench, fitted, decisions, protocol.cuts)
         else:
             folds = make_folds(protocol, table, unit.lengths)
             scores = _ask_pipeline(protocol, bench, trials, folds, classes, facts)
