@@ -22,7 +22,7 @@ class Covariance(BlockStage):
     Parameters
     ----------
     length, hop
-        Of the windows [s]; both rounded to samples, length a multiple of hop. None on a stream of windows
+        Of the windows [s]; the hop rounded to samples, the length to whole hops. None on a stream of windows
         (after `Window` or `Epoch`): one matrix a window.
     estimator
         ``scm`` (means taken off, divided by the number of samples), or shrunk towards a multiple of the

@@ -60,8 +60,11 @@ class Grid:
 
     @classmethod
     def in_hops(cls, who: Any, info: StreamInfo, length: float, hop: float) -> Grid:
-        """Do the same, refusing a length that is no multiple of the hop."""
+        """Round the hop [s] to samples and the length [s] to whole hops, refusing one that is not meant to be."""
         grid = cls.of(who, info, length, hop)
+        hops = round(length / hop)
+        if abs(length / hop - hops) < 0.01:
+            return cls(hops * grid.hop, grid.hop)
         if grid.length % grid.hop:
             better = max(grid.length // grid.hop, 1) * grid.hop / float(info.rate)
             raise ContractError(

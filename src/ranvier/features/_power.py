@@ -155,7 +155,7 @@ class BandPower(Stage):
     low, high
         Corners of the band, -3 dB [Hz]; 0 < low < high < rate / 2.
     length, hop
-        Of the windows [s]; both rounded to samples, length a multiple of hop.
+        Of the windows [s]; the hop rounded to samples, the length to whole hops.
     log
         Put out the natural logarithm; a power of 0 counts as 1e-38.
     order
