@@ -272,3 +272,27 @@ def test_a_parameter_cannot_hide_what_a_stage_does():
 
         class Hidden(Shift):
             process: float = 1.0
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        np.zeros((10, 4), np.float64),
+        np.zeros((10, 4), ">f4"),
+        np.zeros((10, 3), np.float32),
+        np.zeros((10, 400), np.float32),
+        np.zeros((10, 4, 1), np.float32),
+        np.zeros((10, 4), object),
+        np.frombuffer(b"x" * 161, np.uint8)[1:].view(np.float32).reshape(10, 4),
+    ],
+    ids=["f8", "big-endian", "fewer", "more", "deeper", "objects", "misaligned"],
+)
+def test_blocks_that_were_not_described_never_reach_a_kernel(data):
+    with pytest.raises(ContractError, match="as described"):
+        Run(Notch(50), INFO).push(Block(data))
+
+
+def test_odd_memory_gives_the_same_bits():
+    wanted = Run(Notch(50), INFO).push(Block(X)).data
+    for odd in (np.asfortranarray(X), X[::-1][::-1], np.concatenate([X, X], axis=1)[:, :4], X[:, ::-1][:, ::-1]):
+        assert np.array_equal(Run(Notch(50), INFO).push(Block(odd)).data, wanted)

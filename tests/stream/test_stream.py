@@ -75,6 +75,8 @@ def test_block_broadcasts_its_mask_and_refuses_others():
     assert Block(data, 0, np.ones((4, 1), bool)).valid.shape == (4, 3)
     with pytest.raises(ContractError, match="broadcasts"):
         Block(data, 0, np.ones((2, 3), bool))
+    with pytest.raises(ContractError, match="uint8"):
+        Block(data, 0, np.ones((4, 3), np.uint8))
 
 
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=12), st.integers(0, 1000))

@@ -15,7 +15,7 @@ from ranvier.stage._learner import Learner
 from ranvier.stage._parallel import Parallel
 from ranvier.stage._stage import Stage, as_tuple
 from ranvier.stage._state import State
-from ranvier.stream import Array, Block, Control, Info, concatenate, merge_events
+from ranvier.stream import Array, Block, Control, Info, StreamInfo, concatenate, merge_events
 
 
 class Run:
@@ -69,8 +69,16 @@ class Run:
         return self.stage.process(self._state, *chunks)
 
     def _parts(self, chunks: tuple[Any, ...]) -> list[tuple[tuple[Control, ...], tuple[Any, ...]]]:
-        """Cut the chunks where Controls fall due."""
+        """Cut the chunks where Controls fall due, after refusing what was not described."""
         check_ports("Run", self.stage.inputs, chunks)
+        for chunk, info in zip(chunks, self.infos, strict=True):
+            if isinstance(chunk, Block) and isinstance(info, StreamInfo):
+                data = chunk.data
+                if data.dtype != info.dtype or data.shape[1:] != info.shape or not data.flags.aligned:
+                    raise ContractError(
+                        f"Run needs blocks of {info.dtype} (n, {', '.join(map(str, info.shape))}) from {info.name!r}, "
+                        f"as described; got {data.dtype} {data.shape}. Convert them, or describe the stream as it is."
+                    )
         if not self._waiting:
             return [((), chunks)]
         first = chunks[0]

@@ -55,6 +55,10 @@ class Block:
                     f"Block needs a mask that broadcasts to its data of shape {data.shape}; "
                     f"got {valid.shape}. Give one truth value a sample and channel, or None."
                 ) from None
+        if valid.dtype.char != "?":
+            raise ContractError(
+                f"Block needs a mask of truth values (bool); got {valid.dtype}. Compare it: valid = codes == 0."
+            )
         self.valid = valid
         self.at = at
 
