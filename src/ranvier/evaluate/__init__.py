@@ -10,8 +10,9 @@ from ranvier.evaluate._results import Results
 from ranvier.evaluate._rows import Row
 from ranvier.evaluate._run import run
 from ranvier.evaluate._scores import METRICS, wolpaw
+from ranvier.evaluate._select import Select
 from ranvier.evaluate._speller import Speller
-from ranvier.evaluate._splits import FixedSplit, KFold, LeaveOut, Select, Streamed, Untrained
+from ranvier.evaluate._splits import FixedSplit, KFold, LeaveOut, Streamed, Untrained
 from ranvier.evaluate._table import Table, TrialRule
 
 __all__ = [

@@ -15,7 +15,8 @@ from ranvier.evaluate._protocol import Pipeline, Protocol, TargetRule
 from ranvier.evaluate._results import Results
 from ranvier.evaluate._rows import Row
 from ranvier.evaluate._run import software
-from ranvier.evaluate._splits import FixedSplit, KFold, Select, Split, Within
+from ranvier.evaluate._select import Select
+from ranvier.evaluate._splits import FixedSplit, KFold, Split, Within
 from ranvier.evaluate._table import Table, TrialRule
 from ranvier.evaluate._unit import Unit, ask
 from ranvier.stage import Stage, Trainable

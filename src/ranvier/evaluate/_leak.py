@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -121,9 +121,3 @@ def fingerprint(rec: Recording) -> str:
         digest.update(np.ascontiguousarray(block.data).tobytes())
         break
     return digest.hexdigest()
-
-
-def purged_note(counts: Mapping[int, int]) -> str:
-    """Return a sentence on how many training trials were left out."""
-    total = sum(counts.values())
-    return f"{total} training trials purged over {len(counts)} folds" if total else ""

@@ -9,13 +9,14 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ranvier.errors import ConfigError
+from ranvier.evaluate._bench import steps_of
 from ranvier.evaluate._leak import LeakRule
 from ranvier.evaluate._peers import Follower, Peer
 from ranvier.evaluate._scores import CONTINUOUS, METRICS
 from ranvier.evaluate._speller import Speller
 from ranvier.evaluate._splits import FixedSplit, KFold, LeaveOut, Split, Streamed, Untrained
 from ranvier.evaluate._table import TrialRule
-from ranvier.stage import Stage, Trainable, to_table
+from ranvier.stage import Stage, Trainable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +58,8 @@ class Pipeline:
     @property
     def id(self) -> str:
         """Hash of the pipeline and of the part of the trials that it sees."""
-        return _hash({"pipeline": to_table(self.what), "tmin": self.tmin, "tmax": self.tmax})
+        steps = [s.id if isinstance(s, Stage) else repr(s) for s in steps_of(self.what)]
+        return _hash({"pipeline": steps, "tmin": self.tmin, "tmax": self.tmax})
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -12,8 +12,9 @@ from ranvier.errors import ConfigError
 from ranvier.evaluate._leak import LeakRule
 from ranvier.evaluate._peers import PEERS
 from ranvier.evaluate._protocol import PeerPipeline, Pipeline, Protocol, TargetRule, Use
+from ranvier.evaluate._select import Select
 from ranvier.evaluate._speller import Speller
-from ranvier.evaluate._splits import SPLITS, FixedSplit, Select
+from ranvier.evaluate._splits import SPLITS, FixedSplit
 from ranvier.evaluate._table import TrialRule
 from ranvier.stage import build_dataclass, from_table, load_pipeline
 

@@ -60,7 +60,7 @@ class Outcome:
 
 def decided(outcome: Outcome) -> Index:
     """Return the class with the highest score, the first of equals; -1 where nothing could be decided."""
-    blank = np.isnan(outcome.scores).any(axis=1)
+    blank: npt.NDArray[np.bool_] = np.asarray(np.isnan(outcome.scores).any(axis=1))
     winner = np.argmax(np.where(blank[:, None], 0.0, outcome.scores), axis=1)
     return np.asarray(np.where(blank, -1, winner), dtype=np.int64)
 
@@ -72,8 +72,8 @@ def accuracy(o: Outcome) -> float:
 
 def balanced_accuracy(o: Outcome) -> float:
     """Mean over classes of the share of right decisions."""
-    found = decided(o)
-    return float(np.mean([np.mean(found[o.truth == c] == c) for c in np.unique(o.truth)]))
+    right: npt.NDArray[np.bool_] = np.equal(decided(o), o.truth)
+    return float(np.mean([np.mean(right[o.truth == c]) for c in np.unique(o.truth)]))
 
 
 def roc_auc(o: Outcome) -> float:
