@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ranvier.channels import CommonReference
+from ranvier.channels import CommonReference, Scale
 from ranvier.errors import ContractError
 from ranvier.stage import Run
 from ranvier.stream import Block, Channels, StreamInfo, is_all_valid
@@ -137,3 +137,25 @@ def test_references_that_cannot_be_are_refused(stage, words):
     with pytest.raises(ContractError) as e:
         stage.describe(info)
     assert words in str(e.value)
+
+
+def test_a_group_with_too_few_valid_channels_is_invalid_fused_or_not(monkeypatch):
+    info = StreamInfo.signal(250, Channels.of(64, groups=["a"] * 32 + ["b"] * 32))
+    x = np.random.default_rng(3).standard_normal((100, 64)).astype(np.float32)
+    valid = np.ones((100, 64), bool)
+    valid[60:, 16:32] = False  # 16 of 32 are left, whole vectors of them
+    for fuse in ("0", "1"):
+        monkeypatch.setenv("RANVIER_FUSE", fuse)
+        run = Run(Scale(2.0) | CommonReference(by="group", least=20) | Scale(0.5), info)
+        run.push(Block(x[:10]))  # primed: from here on the unmasked loop may be taken
+        out = run.push(Block(x[10:], 10, valid[10:]))
+        assert out.valid[:50].all()
+        assert out.valid[50:, 32:].all()
+        assert not out.valid[50:, :32].any()
+
+
+def test_channels_that_are_no_electrodes_and_mixed_units_are_refused():
+    for kind, unit, text in (("eog", "uV", "needs electrodes"), ("eeg", ["uV", "mV", "uV"], "one unit")):
+        info = StreamInfo.signal(250, Channels.of(3, kind, unit))
+        with pytest.raises(ContractError, match=text):
+            CommonReference(by="group").describe(info)

@@ -8,7 +8,7 @@ from typing import Any, Literal, final
 
 import numpy as np
 
-from ranvier.channels._names import electrodes, find
+from ranvier.channels._names import ELECTRODES, electrodes, find
 from ranvier.errors import ContractError
 from ranvier.kernels import Level
 from ranvier.stage import LevelStage, Scratch, State, Tags, need_signal
@@ -75,6 +75,16 @@ class CommonReference(LevelStage):
         names = list(dict.fromkeys(c.groups[i] for i in electrodes(c))) if self.by == "group" else [""]
         for i in electrodes(c):
             taken[i] = names.index(c.groups[i]) if self.by == "group" else 0
+        if not names:
+            raise ContractError(
+                f"CommonReference needs electrodes ({', '.join(sorted(ELECTRODES))}); got channels of the kinds "
+                f"{', '.join(dict.fromkeys(c.kinds))}. Set their kinds, or leave this stage out."
+            )
+        units = dict.fromkeys(c.units[i] for i in electrodes(c))
+        if len(units) > 1:
+            raise ContractError(
+                f"CommonReference needs electrodes in one unit; got {', '.join(units)}. Put Scale before it."
+            )
         out = set(find(self, c, self.exclude))
         given = [-1 if i in out else g for i, g in enumerate(taken)]
         for g, name in enumerate(names):

@@ -135,9 +135,11 @@ def _lanes(works: Sequence[Work | Level], names: dict[str, str], source: str, re
         f"    y = a[{AT['y']}] + c * {SIZE[result]}",
     ]
     keep: list[str] = []
-    level = any(isinstance(w, Level) for w in works)
-    if level:
-        out.append(f"    mean = a[{AT['mean']}]")
+    level = any(isinstance(v, Level) for v in works)
+    trusted = f"load_m_{w}(m)"
+    if level:  # channels that are valid themselves may lack enough others for a mean
+        out += [f"    mean = a[{AT['mean']}]", f"    enough = a[{AT['enough']}]"]
+        trusted = f"both({trusted}, splat_m_{w}(enough + t))"
     for i, work in enumerate(works):
         if isinstance(work, Level):
             continue
@@ -169,7 +171,7 @@ def _lanes(works: Sequence[Work | Level], names: dict[str, str], source: str, re
         "            clean = True",
         f"            m = a[{AT['m']}] + c",
         "            for t in range(n):",
-        f"                if count(load_m_{w}(m)) != {w}:",
+        f"                if count({trusted}) != {w}:",
         "                    clean = False",
         "                    break",
         f"                m += a[{AT['m_row']}]",
@@ -186,7 +188,6 @@ def _lanes(works: Sequence[Work | Level], names: dict[str, str], source: str, re
         "    else:",
         f"        m = a[{AT['m']}] + c",
         f"        o = a[{AT['w']}] + c",
-        f"        enough = a[{AT['enough']}]",
         "        for t in range(n):",
         f"            ok = load_m_{w}(m)",
         f"            v = load_x_{w}(x)",
