@@ -69,14 +69,14 @@ def follow(state: State, block: Block) -> State:
 
 
 def follow_all(states: Sequence[State], block: Block) -> None:
-    """Do the same for stages that see the same index."""
-    n = len(block.data)
+    """Do the same for stages that see the same index; one that a swap has just brought has seen none."""
+    n, start = len(block.data), block.start
     if n:
-        jump = states[0].arrays["next"][0] != block.start
         for state in states:
-            if jump and state.arrays["next"][0] >= 0:
+            following = state.arrays["next"]
+            if following[0] != start and following[0] >= 0:
                 state.children["stage"].reset()
-            state.arrays["next"][0] = block.start + n
+            following[0] = start + n
 
 
 class Scratch:

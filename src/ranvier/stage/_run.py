@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Mapping
+from dataclasses import replace
+from math import ceil
 from typing import Any
 
 from ranvier.errors import ContractError, StateError
@@ -47,8 +49,7 @@ class Run:
         self.infos = infos
         self.info: Any = stage.describe(*infos)
         self.controls: list[Control] = []
-        self._waiting: list[Control] = []
-        self._new: dict[int, Stage] = {}
+        self._waiting: list[_Waiting] = []
         self._state: State = stage.init(*infos)
 
     def push(self, *chunks: Any) -> Any:
@@ -62,13 +63,13 @@ class Run:
         parts = self._parts(chunks)
         return self._process(parts[0]) if len(parts) == 1 else self.push(*chunks)
 
-    def _process(self, part: tuple[tuple[Control, ...], tuple[Any, ...]]) -> Any:
+    def _process(self, part: tuple[tuple[_Waiting, ...], tuple[Any, ...]]) -> Any:
         due, chunks = part
-        for control in due:
-            self._apply(control)
+        for control, stage in due:
+            self._apply(control, stage)
         return self.stage.process(self._state, *chunks)
 
-    def _parts(self, chunks: tuple[Any, ...]) -> list[tuple[tuple[Control, ...], tuple[Any, ...]]]:
+    def _parts(self, chunks: tuple[Any, ...]) -> list[tuple[tuple[_Waiting, ...], tuple[Any, ...]]]:
         """Cut the chunks where Controls fall due, after refusing what was not described."""
         check_ports("Run", self.stage.inputs, chunks)
         for chunk, info in zip(chunks, self.infos, strict=True):
@@ -83,19 +84,33 @@ class Run:
             return [((), chunks)]
         first = chunks[0]
         parts = []
-        due: tuple[Control, ...] = ()
-        while self._waiting and self._waiting[0].at_sample < first.stop:
-            at = max(self._waiting[0].at_sample, first.start)
+        due: tuple[_Waiting, ...] = ()
+        while self._waiting and self._waiting[0][0].at_sample < first.stop:
+            control, stage = self._waiting.pop(0)
+            at = max(control.at_sample, first.start)
             if at > first.start:
-                parts.append((due, tuple(_cut(c, c.start, at) for c in chunks)))
-                chunks = tuple(_cut(c, at, c.stop) for c in chunks)
+                places = [self._place(port, chunk, at) for port, chunk in enumerate(chunks)]
+                parts.append((due, tuple(_cut(c, c.start, p) for c, p in zip(chunks, places, strict=True))))
+                chunks = tuple(_cut(c, p, c.stop) for c, p in zip(chunks, places, strict=True))
                 first, due = chunks[0], ()
-            due += (self._waiting.pop(0),)
+            due += ((replace(control, at_sample=at), stage),)
         return [*parts, (due, chunks)]
 
+    def _place(self, port: int, chunk: Any, at: int) -> int:
+        """Return where a chunk is cut for sample `at` of the first port, by the ratio of their rates."""
+        ratio = self.infos[port].rate / self.infos[0].rate if self.infos[0].rate else 1
+        place: int = min(max(ceil(at * ratio), chunk.start), chunk.stop)
+        return place
+
     def control(self, control: Control) -> None:
-        """Let a Control take effect at its sample (at the next chunk, if that has passed)."""
-        insort(self._waiting, control, key=lambda c: c.at_sample)
+        """Let a Control take effect at its sample of the first port, or at the next chunk if that has passed.
+
+        `controls` holds it with the sample at which it took effect.
+        """
+        self._wait(control, None)
+
+    def _wait(self, control: Control, stage: Stage | None) -> None:
+        insort(self._waiting, (control, stage), key=lambda w: w[0].at_sample)
 
     def swap(self, node: str, stage: Stage, at: int) -> None:
         """Replace the stage of a node from source sample `at` on; it must put out the very same stream.
@@ -109,23 +124,21 @@ class Run:
         path = node.split("/") if node else []
         whole, _ = _replace(self.stage, path, stage, self.infos)
         whole.init(*self.infos)  # compiles what the swap will need
-        control = Control(at_sample=at, kind="swap", node=node, payload={"stage": stage.id})
-        self._new[id(control)] = stage
-        self.control(control)
+        self._wait(Control(at_sample=at, kind="swap", node=node, payload={"stage": stage.id}), stage)
 
-    def _apply(self, control: Control) -> None:
+    def _apply(self, control: Control, new: Stage | None) -> None:
         path = control.node.split("/") if control.node else []
-        if control.kind == "swap":
-            stage = self._new.pop(id(control))
-            self.stage, given = _replace(self.stage, path, stage, self.infos)
-            fresh = stage.init(*given)
-            if not path:
-                self._state = fresh
+        if new is not None:
+            self.stage, given = _replace(self.stage, path, new, self.infos)
+            fresh = new.init(*given)
+            if path:
+                self._find(path[:-1])[1].children[path[-1]] = fresh
             else:
-                parent, state = self._find(path[:-1])
-                state.children[path[-1]] = fresh
-                if isinstance(parent, Chain):
-                    parent.replan(state, *_replace(self.stage, path[:-1], parent, self.infos)[1])
+                self._state = fresh
+            for depth in range(len(path) - 1, -1, -1):
+                parent, state = self._find(path[:depth])
+                if isinstance(parent, Chain):  # its plan holds the stages of before, however deep the new one lies
+                    parent.replan(state, *_replace(self.stage, path[:depth], parent, self.infos)[1])
         else:
             stage, state = self._find(path)
             if control.kind == "learn" and isinstance(stage, Learner):
@@ -162,6 +175,9 @@ class Run:
     def nbytes(self) -> int:
         """Size of the state [bytes]."""
         return self._state.nbytes
+
+
+_Waiting = tuple[Control, Stage | None]  # a Control, and the stage that a swap brings
 
 
 def _cut(chunk: Any, start: int, stop: int) -> Any:
