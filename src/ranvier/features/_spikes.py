@@ -93,7 +93,7 @@ class Spikes(BlockStage):
         n = info.n_channels
         heard, stride, weight = self._noise(info)
         refractory = to_samples(self, "refractory", self.refractory, info.rate)
-        room = n * (ROWS // max(refractory, 2) + 1)
+        room = n * (ROWS // refractory + 1)
         state = State(
             None,
             before=np.full(n, -np.inf, np.float32),

@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ranvier.kernels._body import Level, Step, Work
-    from ranvier.kernels._channel import ChannelKernel, best_width, channel_state
+    from ranvier.kernels._channel import KINDS, ChannelKernel, best_width, channel_state
 
 _WHERE = {
     "Level": "_body",
     "Step": "_body",
     "Work": "_body",
     "ChannelKernel": "_channel",
+    "KINDS": "_channel",
     "best_width": "_channel",
     "channel_state": "_channel",
 }
 
-__all__ = ["ChannelKernel", "Level", "Step", "Work", "best_width", "channel_state"]
+__all__ = ["KINDS", "ChannelKernel", "Level", "Step", "Work", "best_width", "channel_state"]
 
 
 def __getattr__(name: str) -> Any:

@@ -42,6 +42,11 @@ class ChannelStage(BlockStage):
     def describe(self, *infos: Info) -> StreamInfo:
         (given,) = infos
         info = need_signal(self, given)
+        if info.dtype not in kernels.KINDS:
+            raise ContractError(
+                f"{type(self).__name__} needs samples of {', '.join(map(str, kernels.KINDS))}; got {info.dtype}. "
+                "Put denoise.Integrity before it, which takes any number type."
+            )
         out = self.describe_channels(info)
         settle = self.settle_for(info) * info.origin.step
         dtype = np.float64 if info.dtype == np.float64 else np.float32
