@@ -89,3 +89,9 @@ def test_what_cannot_be_is_refused(make, words):
     with pytest.raises(ContractError) as e:
         make()
     assert words in str(e.value)
+
+
+def test_a_rate_that_is_none_is_refused():
+    for rate in (0.0, -250.0, float("nan"), float("inf")):
+        with pytest.raises(ContractError, match="rate"):
+            FIR((0.5, 0.5), rate).describe(StreamInfo.signal(250, 2))

@@ -180,3 +180,9 @@ def test_what_cannot_be_is_refused(stage, words):
     with pytest.raises(ContractError) as e:
         stage.describe(INFO)
     assert words in str(e.value)
+
+
+def test_lengths_that_are_no_numbers_are_refused():
+    for flat in (float("nan"), float("-inf"), float("inf"), -1.0):
+        with pytest.raises(ContractError, match="flat"):
+            Integrity(flat=flat).describe(StreamInfo.signal(250, 2))

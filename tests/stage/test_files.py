@@ -112,3 +112,13 @@ def test_model_of_another_program_is_refused(tmp_path):
         load_model(tmp_path / "absent.rvm")
     with pytest.raises(ConfigError, match="readable"):
         load_pipeline(tmp_path / "absent.toml")
+
+
+def test_provenance_that_is_no_json_is_a_model_error(tmp_path):
+    from safetensors.numpy import save_file
+
+    stage = Bandpass(8, 30)
+    header = {"ranvier": dump_pipeline(stage), "id": stage.id, "provenance": "{"}
+    save_file({"x": np.zeros(1)}, str(tmp_path / "m.rvm"), metadata=header)
+    with pytest.raises(ModelError, match="provenance"):
+        model_provenance(tmp_path / "m.rvm")

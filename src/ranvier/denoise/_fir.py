@@ -75,7 +75,7 @@ class FIR(Polyphase):
         taps = np.array(self.taps, dtype=float)
         if not len(taps) or not np.isfinite(taps).all() or not taps.any():
             raise ContractError(f"FIR needs finite taps, not all 0; got {self.taps[:4]}. Give the impulse response.")
-        if self.rate is not None and abs(float(info.rate) / self.rate - 1) > 1e-6:
+        if self.rate is not None and not abs(self.rate - float(info.rate)) <= 1e-6 * float(info.rate):
             raise ContractError(
                 f"FIR needs the rate that it was designed for; got {float(info.rate):g} Hz instead of "
                 f"{self.rate:g} Hz. Design it again, or put Resample before this stage."

@@ -69,7 +69,7 @@ class Integrity(Stage):
                 f"Integrity needs rail > 0 {info.channels.units[0]}; got {self.rail:g}. Give the largest magnitude "
                 "that the amplifier can show, or None."
             )
-        if self.flat is not None and not (self.flat < np.inf and self._flat(info) >= 2):
+        if self.flat is not None and not (0 < self.flat < np.inf and self._flat(info) >= 2):
             raise ContractError(
                 f"Integrity needs flat of at least 2 samples ({2 / float(info.rate):g} s at {float(info.rate):g} Hz); "
                 f"got {self.flat:g} s. Take 1 s if in doubt, or None."

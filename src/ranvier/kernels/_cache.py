@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 
-from ranvier.errors import SafetyError
+from ranvier.errors import SafetyError, StateError
 
 
 def cache_folder() -> Path:
@@ -26,7 +26,13 @@ def cache_folder() -> Path:
     else:
         base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ranvier"
     folder = base / "kernels"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as e:
+        raise StateError(
+            f"The kernel cache needs a folder that can be written; {folder} cannot be made: {e.strerror}. "
+            "Set RANVIER_CACHE to a folder of your own."
+        ) from e
     if os.name == "posix":
         found = folder.stat()
         if found.st_uid != os.getuid() or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):

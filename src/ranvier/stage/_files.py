@@ -77,7 +77,10 @@ def load_model(path: str | Path) -> Stage:
 def model_provenance(path: str | Path) -> dict[str, Any]:
     """Return what a model file says about where it comes from."""
     header = _read(path)[1]
-    found = json.loads(header.get("provenance", "{}"))
+    try:
+        found = json.loads(header.get("provenance", "{}"))
+    except (ValueError, RecursionError) as e:
+        raise ModelError(f"{path} needs provenance that is JSON; {_why(e)}. Fetch a whole copy of it.") from e
     return found if isinstance(found, dict) else {}
 
 

@@ -9,7 +9,7 @@ from typing import Any, final
 
 import numpy as np
 
-from ranvier.errors import ContractError
+from ranvier.errors import ContractError, StateError
 from ranvier.stage._compose import combine_tags, describe_infos, union_ports, wire
 from ranvier.stage._stage import Port, Stage, Tags
 from ranvier.stage._state import State, counter
@@ -168,6 +168,12 @@ class Parallel(Stage):
 
     @staticmethod
     def _keep(state: State, i: int, rest: Block) -> None:
+        room = len(state[f"at{i}"])
+        if rest.n > room:
+            raise StateError(
+                f"Parallel needs branches at most {room} samples ahead of each other; got branch {i} {rest.n} ahead. "
+                "Give them windows that end at like times, or the others fewer events."
+            )
         state["held"][i] = rest.n
         state["start"][i] = rest.start if rest.n else -1
         for name, a in (("data", rest.data), ("valid", rest.valid), ("at", rest.at)):
