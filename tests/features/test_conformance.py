@@ -38,6 +38,7 @@ CASES = [
     (Covariance(), EPOCHS),
     (LogVariance(), WINDOWS),
     (LogVariance(), EPOCHS),
+    ((Epoch(-0.1, 0.3) | LogVariance()) & (Epoch(0.0, 0.5) | LogVariance()), EEG, MARKS),
     (BandPower(8, 30, 0.2, 0.04), EEG),
     (BandPower(8, 30, 0.2, 0.04, log=True), DOUBLE),
     (Envelope(0.05), EEG),
