@@ -18,6 +18,7 @@ from ranvier.stream import Block, Recording, StreamInfo, Targets, Trials
 Index = npt.NDArray[np.int64]
 PIECES = 2000  # blocks of a recording that are streamed one by one; the rest comes in larger ones
 COARSE = 1000  # [samples]
+UNKNOWN = -1e300  # score of a class that the decoder does not know: below all others
 
 
 def steps_of(pipeline: Stage | Trainable) -> tuple[Any, ...]:
@@ -153,7 +154,7 @@ def trial_scores(decisions: dict[int, Stream], trials: Trials, which: Index, cla
         if len(found):
             place = columns(stream.info, classes)
             mean = found.mean(axis=0, dtype=np.float64)
-            out[row] = np.where(place >= 0, mean[place], -np.inf)
+            out[row] = np.where(place >= 0, mean[place], UNKNOWN)
     return out
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ranvier.errors import ContractError
 from ranvier.evaluate._intervals import of_row
 from ranvier.evaluate._protocol import PeerPipeline, Pipeline, Protocol
 from ranvier.evaluate._scores import Outcome, accuracy, chance, decided, metrics_for, score, wolpaw
@@ -79,13 +80,19 @@ def make_row(
 ) -> Row:
     """Score decisions."""
     o, peer = outcome, isinstance(pipeline, PeerPipeline)
+    found = score(o, protocol.metric)
+    if np.isnan(found):
+        raise ContractError(
+            f"{protocol.metric} needs trials of every class in a test fold, and decisions on them; got none in "
+            f"{len(np.unique(o.fold))} fold(s) of {subject or 'the recording'}. Take accuracy, or larger folds."
+        )
     low, high, how = of_row(o, protocol.metric, protocol.seed)
     values: dict[str, Any] = {
         "protocol": protocol.id, "protocol_name": protocol.name,
         "pipeline": pipeline.id, "pipeline_name": pipeline.name, "peer": peer,
         "subject": subject, "session": session, "recordings": list(recordings),
         "n": o.n, "n_folds": len(np.unique(o.fold)), "names": list(o.names),
-        "metric": protocol.metric, "score": score(o, protocol.metric), "low": low, "high": high, "interval": how,
+        "metric": protocol.metric, "score": found, "low": low, "high": high, "interval": how,
         "chance": chance(o, protocol.metric),
         "scores": {m: _number(score(o, m)) for m in metrics_for(o.continuous)},
         "seconds": round(facts.seconds, 3), "purged": facts.purged, "streamed_equals_offline": facts.same,

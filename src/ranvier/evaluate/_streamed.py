@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ranvier.errors import ContractError
 from ranvier.evaluate._activation import Spoken, at_rest, latency, over_time
-from ranvier.evaluate._bench import Bench, columns
+from ranvier.evaluate._bench import UNKNOWN, Bench, columns
 from ranvier.evaluate._leak import LeakRule, clean
 from ranvier.evaluate._scores import Real
 from ranvier.evaluate._splits import Streamed
@@ -108,5 +108,5 @@ def _listen(run: Run, heard: Sequence[tuple[int, Any]], classes: tuple[str, ...]
         newest.append(stream.newest(block)[good])
         known.append(np.full(int(good.sum()), stop, dtype=np.int64))
         found = block.data[good].astype(np.float64)
-        scores.append(np.where(place >= 0, found[:, place], -np.inf))
+        scores.append(np.where(place >= 0, found[:, place], UNKNOWN))
     return Spoken(np.concatenate(newest), np.concatenate(known), np.concatenate(scores))
