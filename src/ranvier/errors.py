@@ -8,7 +8,7 @@
     |-- LeakError                a training trial can see a test trial
     |-- StateError               a life cycle was broken (push after stop, restore of another graph)
     |-- SafetyError              a guard refused, or something unguarded was asked to act
-    `-- MissingExtraError           an optional library is not installed; the message holds the pip line
+    `-- MissingExtraError        an optional library is not installed; the message holds the pip line
 
 Every message says who needs what; got what, with units; what to do.
 """

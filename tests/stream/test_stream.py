@@ -46,10 +46,6 @@ def test_channels_refuse_double_names_and_missing_units():
         Channels.of(["C3", "C4"], unit=["uV"])
 
 
-def test_groups_keep_their_order():
-    assert Channels.of(4, groups=["b", "a", "b", "a"]).group_indices() == [[0, 2], [1, 3]]
-
-
 def test_rate_is_exact():
     assert StreamInfo.signal("1000/3", 1).rate == Fraction(1000, 3)
     assert StreamInfo.signal(512.5, 1).rate == Fraction(1025, 2)

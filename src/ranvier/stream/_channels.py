@@ -102,13 +102,6 @@ class Channels:
         """Return the same channels with one unit for all."""
         return Channels.of(self.names, self.kinds, unit, self.positions, self.groups)
 
-    def group_indices(self) -> list[list[int]]:
-        """Return the channel indices of each group, groups in order of first appearance."""
-        order: dict[str, list[int]] = {}
-        for i, g in enumerate(self.groups):
-            order.setdefault(g, []).append(i)
-        return list(order.values())
-
     def __add__(self, other: Channels) -> Channels:
         return Channels(
             names=self.names + other.names,
