@@ -32,6 +32,8 @@ def table(report):
                     f"\n{row['pipeline_name']}, {part['repetitions']} repetition(s): {part['right']} of "
                     f"{part['letters']} letters, {part['seconds_per_letter']:.1f} s a letter."
                 )
+        if "r2" in row["scores"]:
+            lines.append(f"\n{row['pipeline_name']}: R2 {row['scores']['r2']:.3f}, nRMSE {row['scores']['nrmse']:.3f}.")
         if late := row.get("streamed"):
             lines.append(
                 f"\n{row['pipeline_name']}, streamed: a right decision is first held {late['latency_median']:.1f} s "
