@@ -193,3 +193,105 @@ def test_what_a_file_says_cannot_steer_the_terminal(cli, tmp_path):
     assert "\x1b" not in out
     assert "\x07" not in out
     assert "[31m[bold]red[/]" in out
+
+
+def test_out_never_harms_what_is_read(cli, files, tmp_path, monkeypatch):
+    import shutil
+
+    from ranvier.cli import _results
+
+    front, rec = files / "front.toml", tmp_path / "rec.npz"
+    np.savez(rec, data=np.load(files / "s01.npy"))
+    shutil.copy(files / "s01.json", tmp_path / "rec.json")
+    (tmp_path / "link.npz").symlink_to(rec)
+    (tmp_path / "folder.npz").mkdir()
+    before = rec.read_bytes()
+    for name, words in (("rec.npz", "is an input"), ("link.npz", "is an input"), ("folder.npz", "is a folder")):
+        assert words in cli("run", front, rec, "--out", tmp_path / name).message
+    assert rec.read_bytes() == before
+
+    old = tmp_path / "old.npz"
+    old.write_bytes(b"what stood there")
+
+    def full(file, **arrays):
+        file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(_results.np, "savez_compressed", full)
+    assert "old.npz cannot be" in cli("run", front, rec, "--out", old).message
+    assert old.read_bytes() == b"what stood there"
+    assert not [p for p in tmp_path.iterdir() if p.name.endswith(".part")]
+
+
+def test_numbers_beyond_all_recordings(cli, files, tmp_path):
+    front, rec, pipe = files / "front.toml", files / "s01.npy", tmp_path / "p.toml"
+    for start in ("inf", "1e308"):
+        assert "--start" in cli("run", front, rec, "--start", start).message
+    assert cli("run", front, rec, "--stop", "inf", "--json").json["stop"] == 60 * 200
+    assert "stream" in cli("run", front, rec, "--stream", "²").message
+    for end in ("inf", "1e308"):
+        fit = ["fit", files / "recipe.toml", rec, "--trials", "cue/*", "--out", tmp_path / "m.rvm"]
+        assert "tmax" in cli(*fit, "--tmax", end).message
+    for use in ("Covariance", "Window"):
+        for key in ("length", "hop"):
+            said = {"length": "1.0", "hop": "0.1"} | {key: "1e308"}
+            lines = "\n".join(f"{k} = {v}" for k, v in said.items())
+            pipe.write_text(f'schema = 1\n[[stage]]\nuse = "features.{use}"\n{lines}\n')
+            assert key in cli("run", pipe, rec).message
+    pipe.write_text("schema = " + "9" * 5000)
+    assert "TOML" in cli("run", pipe, rec).message
+
+
+def test_models_with_no_place_or_no_sense(cli, files, model, tmp_path):
+    import json
+    import struct
+
+    (tmp_path / "d.rvm").mkdir()
+    trials = ["--trials", "cue/*", "--tmax", "2"]
+    said = cli("fit", files / "recipe.toml", files / "s01.npy", *trials, "--out", tmp_path / "d.rvm")
+    assert "d.rvm" in said.message
+    whole = model.read_bytes()
+    (length,) = struct.unpack("<Q", whole[:8])
+    for text in ("a = " + "[" * 5000, "a = " + "9" * 5000):
+        head = json.loads(whole[8 : 8 + length])
+        head["__metadata__"]["ranvier"] = text
+        raw = json.dumps(head).encode()
+        bad = tmp_path / "odd.rvm"
+        bad.write_bytes(struct.pack("<Q", len(raw)) + raw + whole[8 + length :])
+        assert "odd.rvm" in cli("run", bad, files / "s01.npy").message
+
+
+@pytest.mark.parametrize("text", ["raise RuntimeError('boom')", "import sys\nsys.exit(3)", "def f(:"])
+def test_check_of_a_module_that_breaks(cli, tmp_path, monkeypatch, text):
+    import sys
+
+    monkeypatch.chdir(tmp_path)
+    name = f"breaks_{abs(hash(text))}"
+    (tmp_path / f"{name}.py").write_text(text)
+    assert "cannot import" in cli("check", f"{name}:X").message
+    sys.modules.pop(name, None)
+
+
+def test_check_of_examples_that_break(cli, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "odd_examples.py").write_text(
+        "class A:\n    @classmethod\n    def example(cls):\n        raise RuntimeError('no')\n"
+        "class B:\n    @classmethod\n    def example(cls):\n        return 5\n"
+    )
+    for name in ("A", "B"):
+        assert f"{name}.example()" in cli("check", f"odd_examples:{name}").message
+
+
+def test_closed_outputs_and_odd_settings(files):
+    import os
+    import subprocess
+    import sys
+
+    begin = f"{sys.executable} -m ranvier run {files / 'front.toml'} "
+    for text, code in ((f"{files / 's01.npy'} >&-", 0), (f"{files / 'gone.npy'} 2>&-", 2)):
+        assert subprocess.run(["sh", "-c", begin + text], stdout=subprocess.DEVNULL).returncode == code
+    for width in ("abc", "0", "-4", "100000"):
+        env = os.environ | {"RANVIER_WIDTH": width}
+        done = subprocess.run(["sh", "-c", begin + str(files / "s01.npy")], env=env, capture_output=True, text=True)
+        assert done.returncode == 2
+        assert "RANVIER_WIDTH" in done.stderr

@@ -177,19 +177,25 @@ def _imported(target: str) -> tuple[Any, tuple[Any, ...]]:
     sys.path.insert(0, os.getcwd())
     try:
         thing = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError, TypeError, SyntaxError) as e:
+    except (Exception, SystemExit) as e:  # whatever somebody's module does
         raise ConfigError(
-            f"check cannot import {target!r}: {e}. Name a module and what it holds: pkg.mod:MyStage."
+            f"check cannot import {target!r}: {type(e).__name__}: {e}. "
+            "Name a module and what it holds: pkg.mod:MyStage."
         ) from e
     finally:
         sys.path.remove(os.getcwd())
     if isinstance(thing, type) and hasattr(thing, "example"):
-        stage, *infos = thing.example()
+        try:
+            stage, *infos = thing.example()
+        except Exception as e:
+            raise ConfigError(
+                f"check needs {name}.example() to return (stage, *infos); got {type(e).__name__}: {e}. Mend it."
+            ) from e
         return stage, tuple(infos)
     if isinstance(thing, type) and issubclass(thing, Stage):
         try:
             return thing(), ()
-        except TypeError as e:
+        except Exception as e:
             raise ConfigError(
                 f"check needs {name} with defaults for all parameters, or a classmethod example() that returns "
                 f"(stage, *infos); got {e}. Add one of them, or name an instance."

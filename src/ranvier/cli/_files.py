@@ -40,7 +40,7 @@ def open_recording(path: Path, stream: str | None = None, partial: bool = False)
 
     options: dict[str, Any] = {}
     if stream is not None:
-        options["stream"] = int(stream) if stream.isdigit() else stream
+        options["stream"] = int(stream) if stream.isdecimal() else stream
     if partial:
         options["partial"] = True
     return record.open(need_file(path, "A recording"), **options)

@@ -21,6 +21,8 @@ _ClickException: Any = typer.BadParameter.__mro__[2]
 
 def run(argv: Sequence[str] | None = None) -> int:
     """Run the program; every foreseeable error is one message and an exit code."""
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115  None where it was closed before we began
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     try:
         done = app(list(sys.argv[1:] if argv is None else argv), prog_name="ranvier", standalone_mode=False)
     except typer.Exit as e:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,14 +130,18 @@ def decisions(result: Result) -> list[dict[str, Any]]:
     return found
 
 
-def check_out(out: Path | None) -> None:
-    """Refuse, before anything long begins, a path that cannot be written or a kind that is not known."""
+def check_out(out: Path | None, *inputs: Path) -> None:
+    """Refuse, before anything long begins, a path that cannot be written, that is read, or of no known kind."""
     if out is None:
         return
     if out.suffix not in (".npz", ".parquet"):
         raise ConfigError(f"--out needs a name that ends in .npz or .parquet; got {out}. Rename it.")
     if not out.parent.is_dir():
         raise ConfigError(f"--out needs a folder that exists; {out.parent} does not. Make it first.")
+    if out.is_dir():
+        raise ConfigError(f"--out needs a file; {out} is a folder. Name a file in it.")
+    if out.exists() and any(i.exists() and out.samefile(i) for i in inputs):
+        raise ConfigError(f"--out needs a file that is not read; {out} is an input. Name another one.")
     if out.suffix == ".parquet":
         try:
             import pyarrow  # noqa: F401
@@ -147,10 +152,18 @@ def check_out(out: Path | None) -> None:
 
 
 def write(out: Path, results: list[Result]) -> None:
-    """Write what came out; with several ports every name begins with that of its port."""
-    if out.suffix == ".parquet":
-        _write_parquet(out, results)
-        return
+    """Write what came out, the whole file or none of it; with several ports names begin with that of their port."""
+    part = out.with_name(f".{out.name}.{os.getpid()}.part")
+    try:
+        (_write_parquet if out.suffix == ".parquet" else _write_npz)(part, results)
+        part.replace(out)
+    except OSError as e:
+        raise ConfigError(f"--out needs a place that can be written; {out} cannot be: {e}. Name another one.") from e
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _write_npz(out: Path, results: list[Result]) -> None:
     arrays: dict[str, Any] = {}
     for r in results:
         mark = f"{r.port}." if len(results) > 1 else ""

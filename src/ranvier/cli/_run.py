@@ -32,7 +32,7 @@ def run(
     """Run a recording through a pipeline; list its decisions, write its outputs."""
     from ranvier.cli._results import check_out, collect, decisions, is_decisions, write
 
-    check_out(out)
+    check_out(out, pipeline, file)
     stage = need_stage(open_pipeline(pipeline), pipeline)
     rec = open_recording(file, stream, partial)
     first, last = _range(rec, start, stop)
@@ -62,9 +62,11 @@ def run(
 def _range(rec: Any, start: float, stop: float | None) -> tuple[int, int]:
     """Return the samples that seconds mean."""
     rate = float(rec.info.rate)
-    first, last = round(start * rate), rec.n_samples if stop is None else min(round(stop * rate), rec.n_samples)
+    end_of = rec.n_samples / rate  # also of what is infinite
+    first = round(min(start, end_of) * rate)
+    last = rec.n_samples if stop is None else round(min(stop, end_of) * rate)
     if first >= last:
-        end = duration(rec.n_samples / rate)
+        end = duration(end_of)
         until = "the end" if stop is None else f"{stop:g} s"
         raise ConfigError(
             f"--start and --stop need a stretch of the recording, which lasts {end}; got {start:g} s to {until}. "

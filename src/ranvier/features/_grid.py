@@ -13,9 +13,16 @@ import numpy as np
 from ranvier.errors import ContractError
 from ranvier.stream import Array, Channels, Origin, StreamInfo
 
+MOST = 2**31  # samples: ten hours at 60 kHz
+
 
 def to_samples(who: Any, name: str, seconds: float, rate: Fraction, least: int = 1) -> int:
     """Round a length in seconds to samples, refusing less than `least`."""
+    if seconds * float(rate) >= MOST:
+        raise ContractError(
+            f"{type(who).__name__} needs {name} below {MOST / float(rate):.3g} s at {float(rate):g} Hz; "
+            f"got {name}={seconds:g} s. Make it shorter."
+        )
     n = round(seconds * rate) if isfinite(seconds) else 0
     if n < least:
         raise ContractError(

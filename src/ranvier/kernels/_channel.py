@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ranvier.errors import ConfigError
 from ranvier.kernels._body import Level, Work
 from ranvier.kernels._cache import fingerprint, load_source
 from ranvier.kernels._generate import generate
@@ -24,6 +25,8 @@ LANES = 64  # rows of states and coefficients are padded to whole cache lines
 def best_width() -> int:
     """Lanes of float32 that this CPU's registers hold; ``RANVIER_WIDTH`` sets another number."""
     if wanted := os.environ.get("RANVIER_WIDTH"):
+        if wanted not in ("1", "2", "4", "8", "16"):
+            raise ConfigError(f"RANVIER_WIDTH needs to be 1, 2, 4, 8 or 16; got {wanted!r}. Mend it, or unset it.")
         return int(wanted)
     import llvmlite.binding as llvm
 

@@ -20,7 +20,7 @@ def parse_pipeline(text: str, name: str = "pipeline") -> Any:
     """Return the stage, graph or recipe that a TOML text describes."""
     try:
         table = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as e:
+    except (ValueError, RecursionError) as e:  # also of an integer of thousands of digits
         raise ConfigError(f"{name} needs to be valid TOML; {e}. Mend that line.") from e
     try:
         return from_table(table)
@@ -56,6 +56,7 @@ def save_model(stage: Stage, path: str | Path, provenance: Mapping[str, Any] | N
         Recording hashes, protocol, score, versions: plain values that can be written as JSON.
     """
     import tomli_w
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
     arrays: Arrays = {}
@@ -63,7 +64,10 @@ def save_model(stage: Stage, path: str | Path, provenance: Mapping[str, Any] | N
     header = {MODEL_KEY: tomli_w.dumps(table), "id": stage.id, "provenance": json.dumps(dict(provenance or {}))}
     import numpy as np
 
-    save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, str(path), metadata=header)
+    try:
+        save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, str(path), metadata=header)
+    except SafetensorError as e:
+        raise ModelError(f"A model needs a place that can be written; {path} cannot be: {e}. Name another file.") from e
 
 
 def load_model(path: str | Path) -> Stage:
@@ -96,7 +100,7 @@ def _read(path: str | Path) -> tuple[Stage, dict[str, str]]:
     try:
         table = tomllib.loads(header[MODEL_KEY])
         stage = from_table(table, arrays)
-    except (KeyError, tomllib.TOMLDecodeError, ConfigError) as e:
+    except (KeyError, TypeError, ValueError, RecursionError, ConfigError) as e:
         raise ModelError(f"{path} needs to hold a Ranvier model; {_why(e)}. Was it made by another program?") from e
     if not isinstance(stage, Stage):
         raise ModelError(f"{path} needs a fitted stage; it holds a recipe. Fit it first.")

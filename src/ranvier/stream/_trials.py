@@ -49,6 +49,10 @@ class Trials:
     def __post_init__(self) -> None:
         if not self.tmin < self.tmax:
             raise ContractError(f"Trials needs tmin < tmax; got tmin={self.tmin:g} s, tmax={self.tmax:g} s. Swap them.")
+        if max(-self.tmin, self.tmax) * float(self.rate) >= 2**53:  # samples that no recording has
+            raise ContractError(
+                f"Trials needs tmin and tmax in seconds; got tmin={self.tmin:g} s, tmax={self.tmax:g} s. Lower them."
+            )
 
     @classmethod
     def from_events(
