@@ -14,7 +14,7 @@ from ranvier.evaluate._leak import LeakRule
 from ranvier.evaluate._peers import Follower, Peer
 from ranvier.evaluate._scores import CONTINUOUS, METRICS
 from ranvier.evaluate._speller import Speller
-from ranvier.evaluate._splits import FixedSplit, KFold, LeaveOut, Split, Streamed, Untrained
+from ranvier.evaluate._splits import FixedSplit, KFold, Split, Streamed
 from ranvier.evaluate._table import TrialRule
 from ranvier.stage import Stage, Trainable
 
@@ -188,9 +188,3 @@ class Protocol:
 
 def _hash(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:16]
-
-
-__all__ = [
-    "FixedSplit", "KFold", "LeaveOut", "LeakRule", "PeerPipeline", "Pipeline", "Protocol", "Speller", "Streamed",
-    "TargetRule", "TrialRule", "Untrained", "Use",
-]  # fmt: skip

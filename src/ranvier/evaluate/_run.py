@@ -116,6 +116,15 @@ def do(job: Job) -> list[Row]:
     return ask(job.protocol, job.pipeline, unit)
 
 
+def _one_thread() -> None:
+    """Let a process that has others beside it compute in one thread."""
+    try:
+        from threadpoolctl import threadpool_limits
+    except ImportError:
+        return
+    threadpool_limits(1)
+
+
 def _work(todo: Sequence[Job], jobs: int) -> Iterator[tuple[Job, list[Row]]]:
     local = [j for j in todo if jobs == 1 or not all(isinstance(s, Source) for s in j.sources)]
     others = [j for j in todo if j not in local]
@@ -123,7 +132,7 @@ def _work(todo: Sequence[Job], jobs: int) -> Iterator[tuple[Job, list[Row]]]:
         from concurrent.futures import ProcessPoolExecutor, as_completed
         from multiprocessing import get_context
 
-        with ProcessPoolExecutor(min(jobs, len(others)), mp_context=get_context("spawn")) as pool:
+        with ProcessPoolExecutor(min(jobs, len(others)), get_context("spawn"), _one_thread) as pool:
             futures = {pool.submit(do, j): j for j in others}
             try:
                 for future in as_completed(futures):
