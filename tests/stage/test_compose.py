@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ranvier.denoise import Bandpass, Highpass, Lowpass, Notch
 from ranvier.errors import ContractError, StateError
-from ranvier.stage import Align, Chain, Graph, Learner, Node, Port, Run, State, Tags, need_signal
+from ranvier.stage import Chain, Graph, Learner, Node, Port, Run, State, Tags, need_signal
 from ranvier.stream import Block, Control, EventInfo, Events, StreamInfo, concatenate
 from ranvier.testing import check_stage
 
@@ -141,50 +141,6 @@ def test_graph_refuses_what_is_not_wired(nodes, results, text):
         Graph((Port("x", "signal"),), nodes, results)
 
 
-def naive_align(a, b, ratio, late):
-    """For each sample of a: the newest sample of b that is not later, by exact fractions."""
-    rows = []
-    for i in range(len(a)):
-        j = int(((Fraction(i, 100) - late) * 100 * ratio) // 1)
-        rows.append((*a[i], *(b[j] if 0 <= j < len(b) else np.zeros(b.shape[1])), 0 <= j < len(b)))
-    return np.array(rows)
-
-
-@pytest.mark.parametrize(("ratio", "late"), [(Fraction(5, 2), Fraction(0)), (Fraction(1, 3), Fraction(3, 100))])
-@given(seed=st.integers(0, 10**6))
-def test_align_joins_by_time_whatever_arrives_first(ratio, late, seed):
-    rng = np.random.default_rng(seed)
-    a, b = rng.standard_normal((300, 2)), rng.standard_normal((int(300 * ratio), 1))
-    infos = StreamInfo.signal(100, 2, dtype=float, name="a"), StreamInfo.signal(100 * ratio, 1, dtype=float, name="b")
-    run = Run(Align(("a", "b"), (0.0, float(late)), patience=1.0), *infos)
-    outs, i, j = [], 0, 0
-    while i < len(a) or j < len(b):
-        n = int(rng.integers(0, 60))
-        m = max(0, min(len(b), int((i + n + rng.integers(-40, 40)) * ratio)) - j)
-        outs.append(run.push(Block(a[i : i + n], i), Block(b[j : j + m], j)))
-        i, j = min(i + n, len(a)), j + m
-    y = concatenate(outs)
-    wanted = naive_align(a, b, ratio, late)[: y.n]
-    assert y.n > 200
-    assert np.array_equal(y.data, wanted[:, :3])
-    assert np.array_equal(y.valid[:, 2], wanted[:, 3] == 1)
-
-
-def test_align_goes_on_without_a_silent_stream_only_when_told():
-    infos = StreamInfo.signal(100, 1, dtype=float, name="a"), StreamInfo.signal(100, 1, dtype=float, name="b")
-    run = Run(Align(("a", "b")), *infos)
-    one = np.ones((50, 1))
-    assert run.push(Block(one), Block(one[:20])).n == 20
-    assert run.push(Block(one[:40], 50), Block(one[:0], 20)).n == 0
-    run.control(Control(at_sample=90, kind="timeout", payload={"port": "b"}))
-    out = run.push(Block(one[:10], 90), Block(one[:0], 20))
-    assert (out.start, out.n) == (20, 80)
-    assert out.valid[:, 0].all()
-    assert not out.valid[:, 1].any()
-    with pytest.raises(StateError, match="patience"):
-        Run(Align(("a", "b")), *infos).push(Block(np.ones((500, 1))), Block(one[:1]))
-
-
 def test_swap_takes_effect_at_its_sample_wherever_the_cut_lies():
     def one(cuts):
         run = Run(Notch(50) | Shift(0.0), INFO)
@@ -225,12 +181,31 @@ def test_learning_is_a_control_applied_at_a_sample():
         run.push(Block(np.zeros((600, 4), np.float32), 1500))
 
 
-def test_restore_refuses_another_graphs_state():
-    saved = Run(Notch(50), INFO).save()
+def test_restore_refuses_another_stages_state():
+    stage = Bandpass(8, 30)
+    saved = Run(stage, INFO).save()
+    other = Bandpass(10, 20)
+    with pytest.raises(StateError, match=f"Bandpass {other.id}; got that of {stage.id}"):
+        Run(other, INFO).restore(saved)
+    with pytest.raises(StateError, match="an unnamed stage"):
+        Run(stage, INFO).restore({k: a for k, a in saved.items() if k != "stage.id"})
+    with pytest.raises(StateError, match="restore needs next as int64"):
+        Run(stage, INFO).restore({**saved, "next": np.zeros(2)})
     with pytest.raises(StateError, match="differs in"):
-        Run(Notch(50) | Lowpass(40), INFO).restore(saved)
-    with pytest.raises(StateError, match="needs stage/f4"):
-        Run(Notch(50, harmonics=2), INFO).restore(saved)
+        Run(stage, INFO).restore({**saved, "more": np.zeros(1)})
+
+
+def test_after_a_swap_the_state_is_that_of_the_present_stage():
+    run = Run(Notch(50) | Shift(0.0), INFO)
+    run.swap("1", Shift(5.0), at=100)
+    with pytest.raises(StateError, match="no Control waits; got 1, the first a 'swap' for sample 100"):
+        run.save()
+    run.push(Block(X[:200]))
+    again = Run(Notch(50) | Shift(5.0), INFO)
+    again.restore(run.save())
+    assert np.array_equal(again.push(Block(X[200:], 200)).data, run.push(Block(X[200:], 200)).data)
+    with pytest.raises(StateError, match="same parameters"):
+        Run(Notch(50) | Shift(0.0), INFO).restore(run.save())
 
 
 def test_run_refuses_what_was_not_fitted_and_wrong_chunks():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, final
 
@@ -10,9 +10,12 @@ import numpy as np
 
 from ranvier.errors import ContractError, StateError
 from ranvier.stage._compose import describe_infos
+from ranvier.stage._queue import head, keep, queue, waiting
 from ranvier.stage._stage import Port, Stage, Tags, need_signal
-from ranvier.stage._state import State, counter
-from ranvier.stream import Block, Channels, Control, Info, Origin, StreamInfo
+from ranvier.stage._state import State
+from ranvier.stream import Array, Block, Channels, Control, Info, Origin, StreamInfo
+
+_CHANGES = 256  # timeouts and resumes of one stream that may lie ahead
 
 
 @final
@@ -20,9 +23,11 @@ from ranvier.stream import Block, Channels, Control, Info, Origin, StreamInfo
 class Align(Stage):
     """Join signals: each sample of the first stream with the newest sample of the others that is not later.
 
-    What comes out depends on the samples and on Controls alone: a stream that has fallen silent is
-    waited for until a ``timeout`` Control says from which sample of the first stream on it counts as
-    invalid.
+    What comes out depends on the samples and on Controls alone. A stream that has fallen silent is waited
+    for; a ``timeout`` Control makes its cells invalid from `at_sample` of the first stream on, whatever
+    arrives, until a ``resume`` Control whose `at_sample` says from which sample on it counts again. Cells
+    before a timeout are still waited for: send it for the next sample due, the `start` of the empty
+    block that comes out.
 
     Parameters
     ----------
@@ -31,12 +36,14 @@ class Align(Stage):
     offsets
         Time of each stream's sample 0 after that of the first stream [s]; 0 for the first.
     patience
-        How far one stream may run ahead of another [s].
+        How far one stream may run ahead of another [s], gaps of the other included.
 
     Notes
     -----
-    *In*: signals ``(n_i,)``. *Out*: ``(sum n_i,)`` at the first stream's rate. Support 1 sample of the
-    first stream, settle 0, exact.
+    *In*: signals ``(n_i,)``, whose indices may jump ahead. *Out*: ``(sum n_i,)`` at the first stream's
+    rate. Where the first stream jumps, a new segment begins; what follows the jump never comes out in the same
+    block as what was before it, but with the next call. Where another has a gap, its cells are invalid.
+    Support 1 sample of the first stream, settle 0, exact.
     """
 
     names: tuple[str, ...] = ("first", "second")
@@ -78,90 +85,86 @@ class Align(Stage):
 
     def init(self, *infos: Info) -> State:
         out = self.describe(*infos)
-        arrays: dict[str, Any] = {"next": counter(-1), "silent": np.full(len(infos), -1, np.int64)}
-        rates = [i.rate for i in infos]
-        for i, info in enumerate(infos):
-            room = int(info.rate * Fraction(self.patience).limit_denominator(10**6)) + 2
-            shape = info.shape  # type: ignore[union-attr]
-            dtype = info.dtype  # type: ignore[union-attr]
-            arrays |= {
-                f"data{i}": np.zeros((room, *shape), dtype),
-                f"valid{i}": np.zeros((room, *shape), bool),
-                f"held{i}": counter(),
-                f"start{i}": counter(-1),
-            }
-        shifts = [Fraction(o).limit_denominator(10**9) for o in self.offsets]
-        return State((out, rates, shifts), **arrays)
+        patience = Fraction(self.patience).limit_denominator(10**6)
+        signals = [need_signal(self, i) for i in infos]
+        queues = {str(i): queue(s, int(s.rate * patience) + 2) for i, s in enumerate(signals)}
+        times = [
+            (s.rate / out.rate, Fraction(o).limit_denominator(10**9) * s.rate)
+            for s, o in zip(signals, self.offsets, strict=True)
+        ]
+        changes = np.zeros((len(infos), _CHANGES, 2), np.int64)  # from which sample on: 1 silent, 0 heard
+        return State((out, times), queues, changes=changes, changed=np.zeros(len(infos), np.int64))
 
-    def control(self, state: State, control: Control) -> None:
-        """Apply a ``timeout`` (payload ``port``) or ``resume`` of one stream from a sample of the first on."""
-        port = self.names.index(str(control.payload["port"]))
-        state["silent"][port] = control.at_sample if control.kind == "timeout" else -1
+    def control(self, state: State, control: Control) -> Control:
+        """Apply a ``timeout`` or ``resume`` of the stream in payload ``port``; return it as it took effect.
+
+        `at_sample` counts the first stream's samples. What has come out stays: a Control for such a
+        sample takes effect at the next one that is due.
+        """
+        name = control.payload.get("port")
+        if name not in self.names[1:]:
+            raise StateError(
+                f"Align needs the port of a {control.kind} to be one of {', '.join(self.names[1:])}; got {name!r}. "
+                f"The first stream, {self.names[0]!r}, is always waited for."
+            )
+        port = self.names.index(name)
+        due = head(state.children["0"])
+        table, n = state["changes"][port], int(state["changed"][port])
+        gone = max(int(np.searchsorted(table[:n, 0], due, "right")) - 1, 0)  # the newest of the past still holds
+        if n - gone == len(table):
+            raise StateError(
+                f"Align needs at most {len(table)} timeouts and resumes of a stream ahead of its samples; "
+                f"got one more for {name!r}. Send them when their samples are near."
+            )
+        at = max(control.at_sample, due)
+        rows = table[gone:n]
+        place = int(np.searchsorted(rows[:, 0], at, "right"))
+        rows = np.insert(rows, place, (at, control.kind == "timeout"), axis=0)
+        table[: len(rows)], table[len(rows) :] = rows, 0
+        state["changed"][port] = len(rows)
+        return replace(control, at_sample=at)
 
     def process(self, state: State, *chunks: Any) -> Block:
-        out, rates, shifts = state.design
-        parts = [self._pending(state, i, c) for i, c in enumerate(chunks)]
-        first = parts[0]
-        stop = first.stop
+        out, times = state.design
+        queues = list(state.children.values())
+        parts = [waiting(q, c, name) for q, c, name in zip(queues, chunks, self.names, strict=True)]
+        index = parts[0][0]
+        start = int(index[0]) if len(index) else chunks[0].start
+        ready = index == np.arange(start, start + len(index))  # up to a jump
+        wanted, heard = [index], [np.ones(len(index), bool)]
         for i in range(1, len(parts)):
-            silent = int(state["silent"][i])
-            known = self._covered(parts[i].stop, rates[0], rates[i], shifts[i])
-            stop = min(stop, known if silent < 0 or known > silent else first.stop)
-        n = max(stop - first.start, 0)
+            wanted.append(_matching(index, *times[i]))
+            heard.append(~self._silent(state, i, index))
+            ready &= ~heard[i] | (wanted[i] < queues[i]["stop"][0])
+        n = len(index) if ready.all() else int(ready.argmin())
         data = np.zeros((n, *out.shape), out.dtype)
         valid = np.zeros((n, *out.shape), bool)
         place = 0
-        index = np.arange(first.start, first.start + n)
-        for i, p in enumerate(parts):
-            width = p.data.shape[1]
-            at = index if i == 0 else self._matching(index, rates[0], rates[i], shifts[i])
-            at = at - p.start
-            there = (at >= 0) & (at < p.n)
-            data[there, place : place + width] = p.data[at[there]]
-            valid[there, place : place + width] = p.valid[at[there]]
-            place += width
-        for i, p in enumerate(parts):
-            if i == 0:
-                used = n
-            elif n:
-                used = int(self._matching(index[-1:], rates[0], rates[i], shifts[i])[0]) - p.start
-            else:
-                used = 0
-            self._keep(state, i, p.cut(min(max(used, 0), p.n), p.n))
-        return Block(data, first.start, valid)
+        for (have, x, good), want, hear in zip(parts, wanted, heard, strict=True):
+            columns = slice(place, place := place + x.shape[1])
+            at = np.searchsorted(have, want[:n])
+            rows = np.flatnonzero(hear[:n] & (at < len(have)))
+            rows = rows[have[at[rows]] == want[rows]]
+            at = at[rows]
+            valid[rows, columns] = good[at]
+            data[rows, columns] = np.where(good[at], x[at], 0)
+        due = int(index[n] if n < len(index) else queues[0]["stop"][0])
+        for i, part in enumerate(parts):
+            used = int(np.searchsorted(part[0], _matching(due, *times[i])))
+            keep(queues[i], (part[0][used:], part[1][used:], part[2][used:]), self.names[i])
+        return Block(data, start, valid)
 
     @staticmethod
-    def _matching(index: Any, first: Fraction, rate: Fraction, shift: Fraction) -> Any:
-        """Return the newest sample of a stream at or before each sample of the first one."""
-        ratio = rate / first
-        late = shift * rate
-        d = ratio.denominator * late.denominator
-        return (index * (ratio.numerator * late.denominator) - late.numerator * ratio.denominator) // d
+    def _silent(state: State, port: int, index: Array) -> Array:
+        """Say for which samples of the first stream another one counts as silent."""
+        table = state["changes"][port][: state["changed"][port]]
+        last = np.searchsorted(table[:, 0], index, "right") - 1
+        silent = np.zeros(len(index), bool)
+        silent[last >= 0] = table[last[last >= 0], 1] == 1
+        return silent
 
-    @staticmethod
-    def _covered(stop: int, first: Fraction, rate: Fraction, shift: Fraction) -> int:
-        """Return the first sample of the first stream whose match is not known yet."""
-        return int(-(-((stop / rate + shift) * first) // 1))
 
-    def _pending(self, state: State, i: int, new: Block) -> Block:
-        held = int(state[f"held{i}"][0])
-        if new.n and held and new.start != int(state[f"start{i}"][0]) + held:
-            held = 0
-        if not held:
-            return new
-        old = state[f"data{i}"][:held], state[f"valid{i}"][:held]
-        data, valid = np.concatenate([old[0], new.data]), np.concatenate([old[1], new.valid])
-        return Block(data, int(state[f"start{i}"][0]), valid)
-
-    def _keep(self, state: State, i: int, rest: Block) -> None:
-        room = len(state[f"data{i}"])
-        if rest.n > room:
-            raise StateError(
-                f"Align needs streams that stay within patience={self.patience:g} s of each other; got "
-                f"{self.names[i]!r} is {rest.n - room} samples beyond. Send a timeout Control for the silent one."
-            )
-        state[f"held{i}"][0] = rest.n
-        state[f"start{i}"][0] = rest.start
-        for name, a in (("data", rest.data), ("valid", rest.valid)):
-            state[f"{name}{i}"][: rest.n] = a
-            state[f"{name}{i}"][rest.n :] = 0
+def _matching(index: Any, ratio: Fraction, late: Fraction) -> Any:
+    """Return the newest sample of a stream at or before each sample of the first: floor(index * ratio - late)."""
+    d = ratio.denominator * late.denominator
+    return (index * (ratio.numerator * late.denominator) - late.numerator * ratio.denominator) // d

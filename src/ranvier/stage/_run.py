@@ -5,8 +5,11 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import pairwise
 from math import ceil
 from typing import Any
+
+import numpy as np
 
 from ranvier.errors import ContractError, StateError
 from ranvier.stage._align import Align
@@ -105,9 +108,13 @@ class Run:
     def control(self, control: Control) -> None:
         """Let a Control take effect at its sample of the first port, or at the next chunk if that has passed.
 
-        `controls` holds it with the sample at which it took effect.
+        `controls` holds it with the sample at which it took effect. An `Align` keeps timeouts and
+        resumes with the samples that they concern, so they are handed to it at once.
         """
-        self._wait(control, None)
+        if control.kind in ("timeout", "resume"):
+            self._apply(control, None)
+        else:
+            self._wait(control, None)
 
     def _wait(self, control: Control, stage: Stage | None) -> None:
         insort(self._waiting, (control, stage), key=lambda w: w[0].at_sample)
@@ -144,7 +151,7 @@ class Run:
             if control.kind == "learn" and isinstance(stage, Learner):
                 stage.learn(state, control.payload)
             elif control.kind in ("timeout", "resume") and isinstance(stage, Align):
-                stage.control(state, control)
+                control = stage.control(state, control)
             else:
                 raise StateError(
                     f"Run needs a node that takes {control.kind!r}; got {type(stage).__name__} at {control.node!r}. "
@@ -164,12 +171,29 @@ class Run:
         return stage, state
 
     def save(self) -> dict[str, Array]:
-        """Return everything that the run remembers, as copies of plain arrays under flat names."""
-        return {name: a.copy() for name, a in self._state.flat().items()}
+        """Return everything that the run remembers, as copies of plain arrays under flat names.
+
+        ``stage.id`` holds the id of the present stage (after a swap, the new one) as its letters' codes.
+        A swap or learning that still waits for its sample is no array: StateError.
+        """
+        if self._waiting:
+            control = self._waiting[0][0]
+            raise StateError(
+                f"save needs a run in which no Control waits; got {len(self._waiting)}, the first a {control.kind!r} "
+                f"for sample {control.at_sample}. Save after it was applied, or send it after restore."
+            )
+        return {_ID: _letters(self.stage)} | {name: a.copy() for name, a in self._state.flat().items()}
 
     def restore(self, saved: Mapping[str, Array]) -> None:
-        """Go on from what `save` returned, in a run of the same stage on the same streams."""
-        self._state.load(saved)
+        """Go on from what `save` returned, in a run of the same stage on the same streams; else StateError."""
+        theirs = np.asarray(saved[_ID]) if _ID in saved else np.zeros(0, np.uint8)
+        if not np.array_equal(theirs, _letters(self.stage)):
+            raise StateError(
+                f"restore needs the state of {type(self.stage).__name__} {self.stage.id}; got that of "
+                f"{''.join(chr(c) for c in theirs.ravel()[:16]) or 'an unnamed stage'}. "
+                "Restore it in a run of the stage that saved it, with the same parameters."
+            )
+        self._state.load({name: a for name, a in saved.items() if name != _ID})
 
     @property
     def nbytes(self) -> int:
@@ -177,7 +201,12 @@ class Run:
         return self._state.nbytes
 
 
+_ID = "stage.id"  # the dot keeps it apart from names in states and graphs
 _Waiting = tuple[Control, Stage | None]  # a Control, and the stage that a swap brings
+
+
+def _letters(stage: Stage) -> Array:
+    return np.frombuffer(stage.id.encode(), np.uint8).copy()
 
 
 def _cut(chunk: Any, start: int, stop: int) -> Any:
@@ -187,6 +216,13 @@ def _cut(chunk: Any, start: int, stop: int) -> Any:
 
 
 def _join(chunks: list[Any]) -> Any:
+    full = [c for c in chunks if isinstance(c, Block) and c.n]
+    for a, b in pairwise(full):
+        if a.stop != b.start:
+            raise StateError(
+                f"push needs a result without a jump; got samples up to {a.stop} and from {b.start} on, where "
+                "a Control cut the chunk. Push up to the Control's sample, then the rest."
+            )
     return concatenate(chunks) if isinstance(chunks[0], Block) else merge_events(chunks)
 
 
