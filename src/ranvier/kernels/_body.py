@@ -44,6 +44,14 @@ class Step:
     prime: Function | None = None
     precision: str = "f4"
 
+    def __post_init__(self) -> None:
+        if self.n_state and self.prime is None:
+            who = f"{self.body.__module__}.{self.body.__qualname__}"
+            raise ContractError(
+                f"Step needs prime where there is state; got n_state={self.n_state} and prime=None for body {who}. "
+                "Write prime(x, k) -> s: the state as if x had been there for ever."
+            )
+
 
 @dataclass(frozen=True, eq=False)
 class Work:

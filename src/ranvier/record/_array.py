@@ -16,6 +16,7 @@ from ranvier.record._base import BaseRecording, Mark, Samples, Segment
 from ranvier.record._description import Description, check_description, find_description
 from ranvier.record._format import Format
 from ranvier.record._names import entities_of
+from ranvier.record._reading import LARGEST_PART, MOST_PACKED
 from ranvier.stream import StreamInfo
 
 
@@ -199,6 +200,7 @@ def _open_numpy(path: Path, *, description: Any = None, labels: Mapping[str, str
     if lazy:
         joined = np.load(path, mmap_mode="r", allow_pickle=False)
     else:
+        _check_members(path)
         with path.open("rb") as file, np.load(file, allow_pickle=False) as held:
             wanted = said.data or (("data",) if "data" in held.files else tuple(held.files[:1]))
             named = (said.labels,) if isinstance(said.labels, str) else ()
@@ -218,6 +220,26 @@ def _open_numpy(path: Path, *, description: Any = None, labels: Mapping[str, str
         labels=labels,
         lazy=lazy,
     )
+
+
+def _check_members(path: Path) -> None:
+    """Refuse an .npz file with a member that would unpack to more than `LARGEST_PART`, or than deflate can pack."""
+    import zipfile  # 5 ms that importing this room need not cost
+
+    size = path.stat().st_size
+    with zipfile.ZipFile(path) as held:
+        for member in held.infolist():
+            if member.file_size > LARGEST_PART or member.file_size > MOST_PACKED * max(member.compress_size, 64):
+                raise FormatError(
+                    f"{path.name}: its member {member.filename!r} needs at most {LARGEST_PART >> 30} GiB unpacked, and "
+                    f"{MOST_PACKED} times what it takes packed; got {member.file_size} bytes from "
+                    f"{member.compress_size}. It is damaged; get a fresh copy, or write .npy."
+                )
+            if member.compress_size > size:
+                raise FormatError(
+                    f"{path.name}: its member {member.filename!r} claims {member.compress_size} bytes of a file of "
+                    f"{size}. It is damaged; get a fresh copy."
+                )
 
 
 def _is_raw(path: Path, head: bytes) -> bool:

@@ -26,6 +26,8 @@ from ranvier.stream import Channels, StreamInfo
 _DTYPE = {"int16": "<i2", "int32": "<i4", "float32": "<f4"}
 _CONTINUOUS = ("SourceTime", "StimulusTime", "Eyetracker*", "Mouse*", "Joystick*", "Cursor*", "*Pos[XYZ]")
 _NUMBER = re.compile(r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([A-Za-zµμ]*)")
+MOST_CHANNELS = 1 << 16  # and bytes of states, of one sample
+LARGEST_HEADER = 64 << 20  # bytes
 _STEP = 1 << 16  # samples of states decoded at once
 
 
@@ -46,9 +48,9 @@ class Header:
         with path.open("rb") as file:
             first = file.readline(1024).decode("latin-1")
             fields = dict(re.findall(r"(\w+)=\s*(\S+)", first))
-            self.size = self._whole(fields, "HeaderLen", 1)
-            self.n_channels = self._whole(fields, "SourceCh", 1)
-            self.state_bytes = self._whole(fields, "StatevectorLen", 0)
+            self.size = self._whole(fields, "HeaderLen", 1, LARGEST_HEADER)
+            self.n_channels = self._whole(fields, "SourceCh", 1, MOST_CHANNELS)
+            self.state_bytes = self._whole(fields, "StatevectorLen", 0, MOST_CHANNELS)
             if self.size > path.stat().st_size:
                 raise FormatError(
                     f"{path.name} ends at byte {path.stat().st_size}, inside its header of {self.size} bytes "
@@ -78,11 +80,11 @@ class Header:
             if match := re.match(r"\s*\S+\s+\S+\s+(\S+?)=\s*(.*?)\s*(?://.*)?$", line):
                 self.parameters[match[1]] = match[2].split()
 
-    def _whole(self, fields: Mapping[str, str], name: str, least: int) -> int:
+    def _whole(self, fields: Mapping[str, str], name: str, least: int, most: int) -> int:
         text = fields.get(name, "")
-        if not (text.isascii() and text.isdigit() and int(text) >= least):
+        if not (text.isascii() and text.isdigit() and len(text) < 20 and least <= int(text) <= most):
             raise FormatError(
-                f"{self.path.name}: {name} (line 1) needs a whole number of at least {least}; got {text!r}. "
+                f"{self.path.name}: {name} (line 1) needs a whole number from {least} to {most}; got {text[:40]!r}. "
                 "The header is damaged; get a fresh copy."
             )
         return int(text)

@@ -16,6 +16,8 @@ _SIZE = {1: 1, 2: 1, 3: 2, 4: 2, 5: 4, 6: 4, 7: 4, 9: 8, 12: 8, 13: 8, 16: 1, 17
 _MATRIX, _PACKED = 14, 15
 _CELL, _STRUCT, _OBJECT, _CHAR, _SPARSE, _FUNCTION = 1, 2, 3, 4, 5, 16
 _DEEPEST = 40
+LARGEST_PACKED = 1 << 30  # bytes of one element, unpacked: 4 h of 64 channels at 250 Hz in single precision
+LARGEST_FILE = 4 << 30  # bytes of the file: level 5 cannot be larger
 
 
 class _Wrong(Exception):  # noqa: N818 (it never leaves this file)
@@ -48,8 +50,15 @@ class _Walk:
             self.at = data
             self.matrix(data + size, depth + 1)
         elif kind == _PACKED:
+            if depth:
+                raise _Wrong(f"a packed element lies in another one at byte {begin}")
             try:
-                inner = zlib.decompress(self.raw[data : data + size])
+                unpack = zlib.decompressobj()
+                inner = unpack.decompress(self.raw[data : data + size], LARGEST_PACKED)
+                if unpack.unconsumed_tail:
+                    raise _Wrong(f"the packed element at byte {begin} unpacks to over {LARGEST_PACKED >> 20} MiB")
+                if not unpack.eof:
+                    raise zlib.error("incomplete stream")
             except zlib.error as error:
                 raise _Wrong(f"the packed element at byte {begin} cannot be unpacked ({error})") from None
             _Walk(inner, self.order).element(len(inner), depth + 1)
@@ -111,9 +120,12 @@ def check_mat(path: Path) -> None:
     FormatError
         An element that does not fit into what holds it, with its byte.
     """
+    with path.open("rb") as file:
+        if not file.read(10).startswith(b"MATLAB 5.0"):
+            return
+    if path.stat().st_size > LARGEST_FILE:
+        raise FormatError(f"{path.name} needs at most {LARGEST_FILE >> 30} GiB, as level 5 allows. Get a fresh copy.")
     raw = path.read_bytes()
-    if not raw.startswith(b"MATLAB 5.0"):
-        return
     order = {b"IM": "<", b"MI": ">"}.get(raw[126:128], "")
     try:
         if not order:

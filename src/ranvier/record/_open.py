@@ -31,15 +31,39 @@ _PARTNER = {".eeg": ".vhdr", ".vmrk": ".vhdr", ".fdt": ".set"}  # part of a reco
 
 
 def formats() -> list[Any]:
-    """Return every kind of file that can be opened: the built-in ones, then those of plug-ins."""
+    """Return every kind of file that can be opened: the built-in ones, then those of plug-ins.
+
+    A plug-in that cannot be loaded is left out, with a warning that names it: it must not stop the others.
+    """
+    import warnings
     from importlib.metadata import entry_points  # 20 ms that importing this room need not cost
 
     known = [getattr(import_module(f"ranvier.record.{module}"), name) for module, name in _BUILT_IN]
-    return known + [point.load() for point in entry_points(group="ranvier.formats")]
+    for point in entry_points(group="ranvier.formats"):
+        try:
+            kind = point.load()
+            if not (callable(kind.sniff) and callable(kind.open) and all(isinstance(s, str) for s in kind.suffixes)):
+                raise TypeError("sniff, open or suffixes are not what ranvier.record.Format says")
+            known.append(kind)
+        except Exception as error:  # whatever an installed package raises when it is imported
+            warnings.warn(
+                f"The format {point.name!r} ({point.value}) is left out, it cannot be loaded: "
+                f"{type(error).__name__}: {error}. Mend or uninstall its package.",
+                stacklevel=2,
+            )
+    return known
 
 
 def _called(kind: Any) -> str:
     return str(getattr(kind, "name", type(kind).__name__))
+
+
+def _sniffs(kind: Any, path: Path, head: bytes) -> bool:
+    """Say whether a format knows the file; one whose test fails does not."""
+    try:
+        return bool(kind.sniff(path, head))
+    except Exception:  # of a plug-in: a file of another kind must still open
+        return False
 
 
 def _which(path: Path) -> Any:
@@ -52,7 +76,7 @@ def _which(path: Path) -> Any:
     lower = path.name.lower()
     known = formats()
     named = [k for k in known if lower.endswith(tuple(k.suffixes))]
-    found = [k for k in known if k.sniff(path, head)]
+    found = [k for k in known if _sniffs(k, path, head)]
     if both := [k for k in found if k in named]:
         return both[0]
     if named and found:

@@ -16,6 +16,8 @@ from ranvier.record._format import Format
 from ranvier.record._names import entities_of, exact_rate, kind_of, unique_names
 from ranvier.stream import Channels, StreamInfo
 
+MOST_CHANNELS = 1024  # boards have 4 to 16
+LARGEST = 2 << 30  # bytes of the file: 24 h of 16 channels at 125 Hz
 _UNIT = {"eeg": "uV", "motion": "g"}
 
 
@@ -90,10 +92,16 @@ def _head(path: Path, lines: list[str]) -> tuple[int, list[str], bool, str, str]
         (re.search(pattern, head) or ["", ""])[1]
         for pattern in (r"Number of channels = (\d+)", r"Sample Rate = ([\d.]+)", r"Board = (\S+)")
     )
-    if not count or not re.fullmatch(r"\d+(\.\d*)?", rate) or float(rate) <= 0 or int(count) < 1:
+    if (
+        not count
+        or not re.fullmatch(r"\d+(\.\d*)?", rate)
+        or float(rate) <= 0
+        or len(count) > 9
+        or not 1 <= int(count) <= MOST_CHANNELS
+    ):
         raise FormatError(
-            f"{path.name}: its head needs '%Number of channels = n' and '%Sample Rate = r Hz'; got {count!r} and "
-            f"{rate!r}. It is damaged; get a fresh copy."
+            f"{path.name}: its head needs '%Number of channels = n', n from 1 to {MOST_CHANNELS}, and "
+            f"'%Sample Rate = r Hz'; got {count[:20]!r} and {rate!r}. It is damaged; get a fresh copy."
         )
     columns = [c.strip() for c in lines[top].split(",")] if top < len(lines) else []
     named = columns[:1] == ["Sample Index"]
@@ -122,6 +130,11 @@ def _rows(path: Path, lines: list[str], top: int, columns: list[str], named: boo
 
 def _open(path: Path, *, labels: Mapping[str, str] | None = None, partial: bool = False) -> OpenBciRecording:
     notes: list[str] = []
+    if (size := path.stat().st_size) > LARGEST:
+        raise FormatError(
+            f"{path.name} needs at most {LARGEST >> 20} MiB, for it is loaded whole; got {size / (1 << 20):.1f} MiB. "
+            "Split it, keeping the head of lines that begin with %."
+        )
     lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
     top, columns, named, rate, board = _head(path, lines)
     rows, fault = _rows(path, lines, top, columns, named)

@@ -12,6 +12,10 @@ from typing import Any
 
 from ranvier.errors import FormatError, MissingExtraError, RanvierError
 
+LARGEST_JSON = 64 << 20  # bytes of a JSON file; parsed, it takes ten times as much
+LARGEST_PART = 4 << 30  # bytes of one part of a packed file, unpacked
+MOST_PACKED = 1100  # deflate packs no more than 1032 to 1 (zlib.net, "Technical Details")
+
 
 def need(library: str, who: str) -> ModuleType:
     """Import a library of the extra ``record``, or say how to install it."""
@@ -28,8 +32,13 @@ def guarded(path: Path, notes: list[str], doing: str) -> Iterator[None]:
         warnings.simplefilter("always")
         try:
             yield
-        except (RanvierError, MemoryError):
+        except RanvierError:
             raise
+        except MemoryError as error:
+            raise FormatError(
+                f"{path.name} asks for more memory than there is while {doing}. "
+                "The file is damaged, or too large for this computer; get a fresh copy, or read it on a larger one."
+            ) from error
         except Exception as error:
             what = " ".join(str(error).split())[:300] or type(error).__name__
             raise FormatError(
@@ -44,10 +53,16 @@ def guarded(path: Path, notes: list[str], doing: str) -> Iterator[None]:
 
 
 def read_json(path: Path) -> Any:
-    """Return what a JSON file says, or name the line where it stops being one."""
+    """Return what a JSON file of at most `LARGEST_JSON` bytes says, or name the line where it stops being one."""
     import json
 
+    size = path.stat().st_size if path.is_file() else 0
+    if size > LARGEST_JSON:
+        raise FormatError(
+            f"{path.name} needs at most {LARGEST_JSON >> 20} MiB to be read as JSON; got {size / (1 << 20):.1f} MiB. "
+            "Split it, or get a fresh copy."
+        )
     try:
         return json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise FormatError(f"{path.name} is not readable as JSON: {error}. Mend or replace it.") from error

@@ -44,7 +44,13 @@ def resolve(use: Any, key: str = "use") -> type:
             raise ConfigError(f"{key} needs a stage of {room}: {', '.join(sorted(found))}; got {use!r}. Mend the name.")
         for point in _plugins():
             if point.name == use:
-                thing = point.load()
+                try:
+                    thing = point.load()
+                except Exception as e:  # whatever an installed package raises when it is imported
+                    raise ConfigError(
+                        f"{key} needs a stage; the entry point {use!r} ({point.value}) cannot be loaded: "
+                        f"{type(e).__name__}: {e}. Mend or uninstall its package."
+                    ) from e
                 if isinstance(thing, type) and issubclass(thing, Stage | Trainable):
                     return thing
                 raise ConfigError(f"{key} needs a stage; the entry point {use!r} gives {thing!r}. Tell its author.")

@@ -236,6 +236,9 @@ def _collect_targets(streams: Sequence[Stream], targets: Sequence[Targets]) -> S
             which.append(stretches + np.cumsum(np.diff(index, prepend=following - 1) != 1))
             if len(places):
                 following, stretches = int(index[-1]) + 1, int(which[-1][-1])
+    if not x:
+        x, y = [np.empty((0, *streams[0].info.shape), streams[0].info.dtype)], [targets[0].values[:0]]
+        which = [np.empty(0, np.int64)]
     return Samples(
         x=np.concatenate(x), y=np.concatenate(y), trial=np.concatenate(which),
         names=targets[0].names, units=targets[0].units, dropped=dropped,
