@@ -52,6 +52,8 @@ CASES = [
     (Epoch(-0.1, 0.3), EEG, MARKS),
     (Epoch(0.1, 0.3, on=("cue/*",)), DOUBLE, MARKS),
     (CROSSINGS | BinnedCounts(0.02), FAST),
+    (CROSSINGS | BinnedCounts(0.02), signal(3000, 5, "i2")),
+    (BinnedCounts(0.02), EventInfo.of(FAST, {0: "spike"}, sources=("a", "b"))),
     ((CROSSINGS | BinnedCounts(0.02)) & SpikeBandPower(0.02), FAST),
     (Epoch(0, 0.2) | Covariance(), EEG, MARKS),
     (Window(0.2, 0.04) | LogVariance(), EEG),

@@ -78,6 +78,43 @@ def test_origin_of_bins_of_spikes_in_a_decimated_stream():
     assert out.channels.units == ("1",) * 3
 
 
+LOSS = INFO.but(labels={0: "spike", 1: "lost", 2: "back"})
+
+
+@given(st.integers(0, 90), st.integers(100, 400), st.integers(0, 30), st.lists(st.integers(0, 70), max_size=9))
+def test_bins_are_valid_where_each_sample_was_heard(start, length, n, cuts):
+    e = events(63, start, start + length, n)
+    e.table["code"] = np.random.default_rng(64).integers(0, 3, n)
+    first, last = -(-e.start // 20), e.stop // 20
+    heard = np.zeros((length, 3), bool)
+    for row in e.table:  # each change holds from its sample on
+        if row["code"]:
+            heard[row["sample"] - start :, row["source"]] = row["code"] == 2
+    spikes = Events(e.start, e.stop, e.table[e.table["code"] == 0])
+    run, out, at = Run(BinnedCounts(0.02), LOSS), [], start
+    for k in [*cuts, length]:
+        out.append(run.push(e.cut(at, min(at + k, e.stop))))
+        at = min(at + k, e.stop)
+    joined = concatenate(out)
+    np.testing.assert_array_equal(joined.data, wanted(spikes, 20)[1])
+    whole = [heard[b * 20 - start : (b + 1) * 20 - start].all(axis=0) for b in range(first, last)]
+    np.testing.assert_array_equal(joined.valid, np.reshape(whole, (-1, 3)))
+
+
+def test_a_channel_can_be_lost_without_ever_having_been_back():
+    run = Run(BinnedCounts(0.02), INFO.but(labels={0: "spike", 7: "lost"}))
+    out = run.push(Events.at([3, 40], codes=[0, 7], stop=60))
+    assert out.valid.tolist() == [[True] * 3, [True] * 3, [False, True, True]]
+    assert out.data[0].tolist() == [1, 0, 0]
+
+
+def test_other_labels_are_all_counted_and_valid():
+    run = Run(BinnedCounts(0.02), INFO.but(labels={0: "left", 1: "lost"}))
+    out = run.push(Events.at([3, 4], codes=[0, 1], stop=20))
+    assert out.data.tolist() == [[2, 0, 0]]
+    assert out.valid.all()
+
+
 def test_bins_below_a_sample_and_signals_are_refused():
     with pytest.raises(ContractError, match="BinnedCounts needs length of at least 1 sample"):
         BinnedCounts(0.0001).describe(INFO)

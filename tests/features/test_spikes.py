@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ranvier.errors import ContractError
-from ranvier.features import BinnedCounts, Spikes
+from ranvier.features import BinnedCounts, SpikeBandPower, Spikes
 from ranvier.features._spikes import HEARD
 from ranvier.stage import Run
 from ranvier.stream import Block
@@ -17,7 +17,7 @@ RATE = 3000
 
 
 def crossings(stage, x, rate, start=0, valid=None):
-    """Return (sample, channel, value) of each crossing: the words of the docstring, one number at a time."""
+    """Return (sample, channel, code, value) of each event: the words of the docstring, one number at a time."""
     n_time, n = x.shape
     window = round(stage.noise_window * rate)
     m = min(HEARD, window - 1 + window % 2)
@@ -25,19 +25,24 @@ def crossings(stage, x, rate, start=0, valid=None):
     weight = min(1.0, m * stride / rate / stage.noise_memory)
     refractory = round(stage.refractory * rate)
     count, noise, limit, blind = [0] * n, [0.0] * n, [-np.inf] * n, [-np.inf] * n
-    before = [None] * n
+    before, listened = [None] * n, [False] * n
     heard = [[] for _ in range(n)]
     late = [c * m // n for c in range(n)]
     out = []
     for t in range(n_time):
         for c in range(n):
             v = np.float32(x[t, c])
-            if valid is not None and not valid[t, c]:
+            known = valid is None or bool(valid[t, c])
+            if known and before[c] is not None and v < limit[c] <= before[c] and start + t >= blind[c]:
+                blind[c] = start + t + refractory
+                out.append((start + t, c, 0, v))
+            now = known and before[c] is not None and limit[c] > -np.inf
+            if now != listened[c]:
+                listened[c] = now
+                out.append((start + t, c, 2 if now else 1, 0))
+            if not known:
                 before[c] = None
                 continue
-            if before[c] is not None and v < limit[c] <= before[c] and start + t >= blind[c]:
-                blind[c] = start + t + refractory
-                out.append((start + t, c, v))
             before[c] = v
             if (start + t) % stride == 0:
                 if late[c]:
@@ -53,8 +58,12 @@ def crossings(stage, x, rate, start=0, valid=None):
     return out
 
 
+def spikes_of(events):
+    return events.table[events.table["code"] == 0]
+
+
 def listed(events):
-    return [(int(e["sample"]), int(e["source"]), e["value"]) for e in events.table]
+    return [(int(e["sample"]), int(e["source"]), int(e["code"]), e["value"]) for e in events.table]
 
 
 def test_equals_the_definition():
@@ -68,7 +77,9 @@ def test_equals_the_definition():
         for start in (0, 12_345):
             got = Run(stage, signal(RATE, 37)).push(Block(x, start, mask))
             wanted = crossings(stage, x, RATE, start, mask)
-            assert len(wanted) > 50
+            assert sum(e[2] == 0 for e in wanted) > 50
+            assert sum(e[2] == 1 for e in wanted) >= (0 if mask is None else 50)
+            assert not any(e[1] == 5 for e in wanted)  # never listened to
             assert listed(got) == wanted
             assert (got.start, got.stop) == (start, start + 1200)
 
@@ -135,7 +146,7 @@ def test_planted_spikes_are_found_and_little_else():
     got = Run(Spikes(), signal(30_000, 24)).push(Block(x))
     hits = found = 0
     for c, at in enumerate(times):
-        mine = got.table["sample"][(got.table["source"] == c) & (got.table["sample"] >= 30_000)]
+        mine = spikes_of(got)["sample"][(spikes_of(got)["source"] == c) & (spikes_of(got)["sample"] >= 30_000)]
         distance = np.abs(mine[:, None] - at[None, :])
         hits += int((distance.min(axis=0) <= 12).sum())
         found += len(mine)
@@ -150,7 +161,7 @@ def test_without_spikes_the_rate_is_that_of_gaussian_noise():
 
     x = np.random.default_rng(56).standard_normal((60_000, 16)).astype("f4")
     got = Run(Spikes(3.0, refractory=1 / 30_000), signal(30_000, 16)).push(Block(x))
-    rate = (got.table["sample"] >= 30_000).sum() / 16
+    rate = (spikes_of(got)["sample"] >= 30_000).sum() / 16
     assert rate == pytest.approx(30_000 * norm.sf(3) * norm.cdf(3), rel=0.15)
 
 
@@ -167,7 +178,8 @@ def test_the_noise_estimate_is_robust_and_follows_a_change():
 def test_no_spike_before_the_first_estimate():
     x, _ = planted(58, 2, 8)
     got = Run(Spikes(noise_window=0.25), signal(30_000, 8)).push(Block(x))
-    assert got.table["sample"].min() >= 0.25 * 30_000
+    assert spikes_of(got)["sample"].min() >= 0.25 * 30_000
+    assert (got.table[:8]["code"] == 2).all()  # each channel is listened to from its own first estimate on
 
 
 def test_a_channel_that_was_away_does_not_cross_on_its_return():
@@ -176,15 +188,60 @@ def test_a_channel_that_was_away_does_not_cross_on_its_return():
     x = np.random.default_rng(59).choice([-1.0, 1.0], (900, 1)).astype("f4")
     x[600:] = -50.0
     valid = np.ones(x.shape, bool)
-    assert Run(stage, info).push(Block(x, 0, valid)).n == 1
+    assert len(spikes_of(Run(stage, info).push(Block(x, 0, valid)))) == 1
     valid[595:605] = False
-    assert Run(stage, info).push(Block(x, 0, valid)).n == 0
+    got = Run(stage, info).push(Block(x, 0, valid))
+    assert len(spikes_of(got)) == 0
+    assert [(e["sample"], e["code"]) for e in got.table[1:]] == [(595, 1), (606, 2)]
+
+
+def test_a_channel_that_falls_silent_is_lost_when_its_noise_is_0():
+    stage = Spikes(3.0, noise_window=0.05, noise_memory=0.04)  # each estimate replaces the last
+    x = np.random.default_rng(60).standard_normal((1500, 20)).astype("f4")
+    x[500:1000, 7] = 0
+    got = Run(stage, signal(RATE, 20)).push(Block(x))
+    assert listed(got) == crossings(stage, x, RATE)
+    mine = got.table[(got.table["source"] == 7) & (got.table["code"] > 0)]
+    assert mine["code"].tolist() == [2, 1, 2]
+    assert 500 < mine["sample"][1] <= 500 + 2 * 0.05 * RATE
+    assert 1000 < mine["sample"][2] <= 1000 + 2 * 0.05 * RATE
+
+
+@pytest.mark.parametrize("begin", [700, 720])
+def test_bins_of_a_dead_channel_are_invalid_and_no_others(begin):
+    """Bins of 60 samples: 720 begins one, so that what is lost there leaves the bin before alone."""
+    stage, info = Spikes(2.0, noise_window=0.03, noise_memory=0.1) | BinnedCounts(0.02), signal(RATE, 18)
+    x = (8 * np.random.default_rng(61).standard_normal((1500, 18))).astype("f4")
+    valid = np.ones(x.shape, bool)
+    valid[begin:1000, 4] = False
+    healthy, broken = (Run(stage, info).push(Block(x, 0, v)) for v in (None, valid))
+    changed = healthy.valid != broken.valid
+    assert np.flatnonzero(changed[:, 4]).tolist() == list(range(begin // 60, 1000 // 60 + 1))
+    others = np.arange(18) != 4
+    assert not changed[:, others].any()
+    assert healthy.data[:, others].tobytes() == broken.data[:, others].tobytes()
+    settle = stage.describe(info).settle
+    first = np.arange(25) * 60 + 59 >= settle
+    assert healthy.valid[first].all()
+    assert not healthy.valid[0].any()  # before the first estimates
+
+
+def test_the_mask_of_bins_goes_through_a_join():
+    counts = Spikes(2.0, noise_window=0.03, noise_memory=0.1) | BinnedCounts(0.02)
+    x = (8 * np.random.default_rng(62).standard_normal((1500, 3))).astype("f4")
+    valid = np.ones(x.shape, bool)
+    valid[700:1000, 1] = False
+    joined = Run(counts & SpikeBandPower(0.02), signal(RATE, 3)).push(Block(x, 0, valid))
+    alone = Run(counts, signal(RATE, 3)).push(Block(x, 0, valid))
+    assert np.array_equal(joined.valid[:, :3], alone.valid)
+    assert not joined.valid[12:16, [1, 4]].any()
+    assert joined.valid[12:16, [0, 2]].all()
 
 
 def test_describes_channels_as_senders():
     out = Spikes().describe(signal(30_000, 3))
     assert out.sources == ("ch000", "ch001", "ch002")
-    assert out.labels == {0: "spike"}
+    assert out.labels == {0: "spike", 1: "lost", 2: "back"}
     assert (Spikes() | BinnedCounts(0.02)).describe(signal(30_000, 3)).rate == 50
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ranvier.features._grid import Grid, nowhere, to_samples
 from ranvier.stage import EVENTS, Port, Stage, State, Tags, need_events
-from ranvier.stream import Block, Channels, EventInfo, Info, StreamInfo
+from ranvier.stream import Array, Block, Channels, EventInfo, Events, Info, StreamInfo
 
 
 @final
@@ -26,8 +26,13 @@ class BinnedCounts(Stage):
     -----
     *In*: events. *Out*: ``(n_sources,)`` float32 at rate / length, named after the senders; bin k covers the
     samples ``[k * length, (k + 1) * length)`` and comes out once the events' watermark has passed its end, with
-    events or without. Where the events' index jumps, a bin that was begun is dropped. Delay: none added.
-    Support and settle: a bin more. Portable.
+    events or without. Where the events' index jumps, a bin that was begun is dropped.
+
+    Where the labels are those of `Spikes`, only "spike" is counted, and a bin is invalid for a sender that was not
+    listened to during any part of it: from a fresh start to its first "back", and from each "lost" to the next
+    "back" (with "lost" alone, senders are listened to from the start). An invalid bin holds what was heard. Other
+    events are all counted, whatever their code, and all bins are valid. Delay: none added. Support and settle: a
+    bin more. Portable.
 
     Examples
     --------
@@ -66,19 +71,60 @@ class BinnedCounts(Stage):
     def init(self, *infos: Info) -> State:
         self.describe(*infos)
         info = need_events(self, infos[0])
-        return State(self._grid(info), seen=nowhere(), count=np.zeros(len(info.sources), np.int64))
+        n = len(info.sources)
+        codes = {label: code for code, label in info.labels.items()}
+        known = (codes["spike"], codes.get("lost"), codes.get("back")) if _speaks_of_loss(codes) else None
+        deaf = np.zeros((2, n), bool)  # whether each sender is not listened to, and was not since the bin began
+        deaf[0] = known is not None and "back" in codes
+        return State((self._grid(info), known), seen=nowhere(), count=np.zeros(n, np.int64), deaf=deaf)
 
     def process(self, state: State, *chunks: Any) -> Block:
         (events,) = chunks
-        grid: Grid = state.design
+        grid, known = state.design
         if events.stop > events.start and state["seen"][1] != events.start:
             state.reset()
         k = grid.next(state["seen"], events.start, events.stop)
         bins = max(events.stop // grid.hop - k, 0)
         counts = np.zeros((bins + 1, len(state["count"])), np.int64)
         counts[0] = state["count"]
-        place = events.table["sample"] // grid.hop - k
+        table = events.table
+        changes = table[:0]
+        if known is not None and len(table):
+            spikes = table["code"] == known[0]
+            if not spikes.all():
+                table, changes = table[spikes], table[~spikes]
+        place = table["sample"] // grid.hop - k
         here = (place >= 0) & (place <= bins)
-        np.add.at(counts, (place[here], events.table["source"][here]), 1)
+        np.add.at(counts, (place[here], table["source"][here]), 1)
         state["count"][:] = counts[bins]
-        return Block(counts[:bins].astype(np.float32), k)
+        valid = None
+        if len(changes) or state["deaf"].any():
+            missing = _missing(state["deaf"], changes, known, events, grid.hop, k, bins)
+            valid = ~missing[:bins]
+        return Block(counts[:bins].astype(np.float32), k, valid)
+
+
+def _speaks_of_loss(labels: Any) -> bool:
+    return "spike" in labels and ("lost" in labels or "back" in labels)
+
+
+def _missing(deaf: Array, changes: Array, known: Any, events: Events, hop: int, k: int, bins: int) -> Array:
+    """Return which of `bins` bins from bin `k` on, and of the one begun after them, were not heard in whole.
+
+    Takes `deaf` on to the end of the chunk.
+    """
+    missing = np.zeros((bins + 1, deaf.shape[1]), bool)
+    missing[0] = deaf[1]
+    away = deaf[0]
+    since = np.full(len(away), events.start)
+    for sample, code, c in zip(changes["sample"], changes["code"], changes["source"], strict=True):
+        if code == known[1] and not away[c]:
+            away[c], since[c] = True, sample
+        elif code == known[2] and away[c]:
+            away[c] = False
+            if sample > since[c]:
+                missing[max(since[c] // hop - k, 0) : max((sample - 1) // hop - k + 1, 0), c] = True
+    place = np.arange(bins + 1)[:, None]
+    missing |= away & (place >= since // hop - k) & (place <= (events.stop - 1) // hop - k) & (events.stop > since)
+    deaf[1] = missing[bins]
+    return missing

@@ -9,11 +9,13 @@ from typing import ClassVar, final
 import numpy as np
 
 from ranvier.features._grid import to_samples
-from ranvier.stage import EVENTS, BlockStage, Port, State, Tags, need_number, need_signal
+from ranvier.stage import EVENTS, BlockStage, Port, State, Tags, counter, need_number, need_signal
 from ranvier.stream import EVENT, Array, Block, EventInfo, Events, Info, StreamInfo, is_all_valid
 
 HEARD = 255  # samples that a median is taken of, at most; odd, so that it is one of them
+LABELS = {0: "spike", 1: "lost", 2: "back"}  # the codes that the kernel writes
 LEAST = 15  # samples that it is taken of at least
+WRITTEN = ("sample", "source", "code", "value")  # columns that the kernel writes
 ROWS = 512  # instants that are searched at a time
 FORGOTTEN = 1e-6  # part of an old estimate that is left where the support ends
 
@@ -36,16 +38,20 @@ class Spikes(BlockStage):
 
     Notes
     -----
-    *In*: signal ``(n,)``, band-passed. *Out*: events, one a crossing, at the first sample below the threshold;
-    ``source`` is the channel, ``value`` the amplitude at that sample, in order of time, then channel.
+    *In*: signal ``(n,)``, band-passed. *Out*: events in order of time, then channel, then code; ``source`` is the
+    channel. "spike": a crossing, at the first sample below the threshold; ``value`` is the amplitude there.
+    "lost": the first sample at which the channel is not listened to. "back": the first at which it is again.
+
+    A channel is listened to at a sample if it is valid there and at the sample before, and its noise is known and
+    not 0. At a fresh start none is, which no event says.
 
     The noise of a channel is ``median(|x|) / 0.6745``. Every `stride` samples of the absolute index one sample
     is heard, so that at most 255 of them fill the noise window; when a channel has heard enough valid ones, it
     is estimated anew and the threshold changes from the next sample on. Channels take turns, so that the work
-    is spread over time: channel c of n begins c / n of a window late. There are no events before a channel's
-    first estimate, which takes one to two windows, nor where the noise is 0. The first valid sample after an
-    invalid one is no crossing. Computed in float32. Delay, settle: none added. Support: of the estimates.
-    Portable.
+    is spread over time: channel c of n begins c / n of a window late. The first estimate takes one to two windows
+    of valid samples; a channel that was lost keeps its estimate, so it is back at the second valid sample.
+    Computed in float32. Delay: none added. Settle: two windows, until the first estimate. Support: of the
+    estimates. Portable.
 
     References
     ----------
@@ -79,11 +85,11 @@ class Spikes(BlockStage):
         return EventInfo(
             name="spikes",
             rate=info.rate,
-            labels={0: "spike"},
+            labels=dict(LABELS),
             sources=info.channels.names,
             origin=info.origin,
             support=info.support + ceil(estimates * heard * stride * info.origin.step),
-            settle=info.settle,
+            settle=info.settle + ceil(2 * heard * stride * info.origin.step),
             delay=info.delay,
         )
 
@@ -93,12 +99,14 @@ class Spikes(BlockStage):
         n = info.n_channels
         heard, stride, weight = self._noise(info)
         refractory = to_samples(self, "refractory", self.refractory, info.rate)
-        room = n * (ROWS // refractory + 1)
+        room = n * (ROWS // refractory + 1 + ROWS)  # at worst a channel goes or comes at every row
         state = State(
             None,
             before=np.full(n, -np.inf, np.float32),
             threshold=np.full(n, -np.inf, np.float32),
             free=np.full(n, np.iinfo(np.int64).min, np.int64),
+            listened=np.zeros(n, np.uint8),
+            look=counter(n),
             estimates=np.zeros(n, np.int32),
             noise=np.zeros(n, np.float32),
             heard=np.zeros((n, heard), np.float32),
@@ -107,25 +115,37 @@ class Spikes(BlockStage):
         s = state.arrays
         state.design = (
             _spikes.search,
-            (s["before"], s["threshold"], s["free"], refractory, s["heard"], s["filled"], s["estimates"], s["noise"]),
+            (
+                s["before"],
+                s["threshold"],
+                s["free"],
+                refractory,
+                s["listened"],
+                s["look"],
+                s["heard"],
+                s["filled"],
+                s["estimates"],
+                s["noise"],
+            ),
             (stride, self.threshold, weight),
-            (np.empty(room, np.int64), np.empty(room, np.int32), np.empty(room, np.float32)),
+            tuple(np.empty(room, EVENT[name]) for name in WRITTEN),
         )
         return state
 
     def step(self, state: State, block: Block) -> Events:
         x = np.ascontiguousarray(block.data, np.float32)
-        if not is_all_valid(block.valid):
+        masked = not is_all_valid(block.valid)
+        if masked:
             x = np.where(block.valid, x, np.float32(np.nan))
-        tables = [_search(state, x[a : a + ROWS], block.start + a) for a in range(0, block.n, ROWS)]
+        tables = [_search(state, x[a : a + ROWS], masked, block.start + a) for a in range(0, block.n, ROWS)]
         table = tables[0] if len(tables) == 1 else np.concatenate(tables) if tables else None
         return Events(block.start, block.stop, table)
 
 
-def _search(state: State, x: Array, start: int) -> Array:
-    """Return the crossings in rows of float32, nan where invalid, from index `start` on."""
+def _search(state: State, x: Array, masked: bool, start: int) -> Array:
+    """Return the events in rows of float32, nan where invalid, from index `start` on."""
     kernel, memory, parameters, found = state.design
-    table = np.zeros(kernel(x, start, *memory, *parameters, *found), EVENT)
-    for name, a in zip(("sample", "source", "value"), found, strict=True):
+    table = np.zeros(kernel(x, masked, start, *memory, *parameters, *found), EVENT)
+    for name, a in zip(WRITTEN, found, strict=True):
         table[name] = a[: len(table)]
     return table
