@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 from scipy import signal
 
+from ranvier.denoise import Bandpass, Highpass, Lowpass, Notch
 from ranvier.denoise._design import butterworth, decay, group_delay, notch, response, sensitivity
 from ranvier.denoise._windowed import kaiser_beta, kaiser_length, windowed_sinc
+from ranvier.errors import ContractError
+from ranvier.stream import StreamInfo
 
 RATES = [128.0, 250.0, 1000.0, 30_000.0]
 CORNERS = [1e-4, 1e-3, 0.01, 0.1, 0.3, 0.45, 0.499]  # part of the rate
@@ -116,3 +119,9 @@ def test_windowed_sinc_equals_scipy(length, low, high):
     cutoff = [v for v in (low, high) if 0 < v < 0.5]
     wanted = signal.firwin(length, cutoff, window=("kaiser", kaiser_beta(60)), pass_zero=kind, fs=1.0)
     np.testing.assert_allclose(windowed_sinc(length, low, high, 60), wanted, atol=1e-14)
+
+
+@pytest.mark.parametrize("stage", [Bandpass(1e-308, 30), Notch(1e-308), Highpass(1e-9), Lowpass(1e-300)], ids=str)
+def test_corners_that_no_filter_can_have_are_refused(stage):
+    with pytest.raises(ContractError, match="time constant is longer than 1 h"):
+        stage.describe(StreamInfo.signal(250, 2))

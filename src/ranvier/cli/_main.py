@@ -19,6 +19,9 @@ _UsageError: Any = typer.BadParameter.__mro__[1]
 _ClickException: Any = typer.BadParameter.__mro__[2]
 
 
+MOST = 1500  # characters of a message: what was given is repeated in it, and may be a whole file
+
+
 def run(argv: Sequence[str] | None = None) -> int:
     """Run the program; every foreseeable error is one message and an exit code."""
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115  None where it was closed before we began
@@ -49,7 +52,8 @@ def run(argv: Sequence[str] | None = None) -> int:
 
 def wrong(message: str) -> int:
     """Say what was wrong on standard error and return the exit code for it."""
-    sys.stderr.write(f"error: {' '.join(message.split())}\n")
+    text = " ".join(message[: 2 * MOST].split())
+    sys.stderr.write(f"error: {text[:MOST]}{' ...' if len(text) > MOST else ''}\n")
     return 2
 
 

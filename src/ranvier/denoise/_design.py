@@ -113,6 +113,14 @@ def group_delay(sections: Sections, frequency: float, rate: float) -> float:
     return total / rate
 
 
+def time_constant(sections: Sections) -> float:
+    """Return after how many samples the slowest pole has fallen to 1 / e; infinite for what is no stable filter."""
+    if not np.isfinite(sections).all() or not np.all(sections[:, 3:].sum(axis=1)):
+        return np.inf
+    radius = max(float(np.abs(np.roots(s[3:])).max(initial=0.0)) for s in sections)
+    return float(-1 / np.log(radius)) if 1e-9 < radius < 1 else 0.0 if radius < 1 else np.inf
+
+
 def decay(sections: Sections, level: float) -> int:
     """Return after how many samples the traces of a step and of an impulse are below `level` of their peaks, for good.
 

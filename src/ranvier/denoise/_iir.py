@@ -9,13 +9,14 @@ from typing import ClassVar, final
 
 import numpy as np
 
-from ranvier.denoise._design import Sections, butterworth, decay, group_delay, notch, sensitivity
+from ranvier.denoise._design import Sections, butterworth, decay, group_delay, notch, sensitivity, time_constant
 from ranvier.errors import ContractError
 from ranvier.kernels.words import fma, mul
 from ranvier.stage import ChannelStage, Step, Tags, need_number
 from ranvier.stream import StreamInfo
 
 SETTLED = 1e-2  # part of a disturbance that is left when the output counts as settled
+LONGEST = 3600.0  # time constant that a filter may have [s]
 FORGOTTEN = 1e-6  # part of a disturbance that is left where the support ends
 FLOAT32_SAFE = 850.0  # sensitivity up to which float32 keeps 90 dB, as tests/denoise/test_precision.py measures
 
@@ -57,7 +58,13 @@ class Recursive(ChannelStage):
     @final
     def describe_channels(self, info: StreamInfo) -> StreamInfo:
         rate = float(info.rate)
-        sections = self.sections(rate)
+        with np.errstate(all="ignore"):
+            sections = self.sections(rate)
+        if not time_constant(sections) < LONGEST * rate:
+            raise ContractError(
+                f"{type(self).__name__} needs corners that a filter can have at {rate:g} Hz; got {self}, whose time "
+                f"constant is longer than {LONGEST / 3600:g} h. Raise the lowest corner, or resample first."
+            )
         delay = Fraction(round(group_delay(sections, self.middle(rate), rate) * 10**9), 10**9)
         memory = int(-(-decay(sections, FORGOTTEN) * info.origin.step // 1))
         return info.but(support=info.support + memory, delay=info.delay + delay)

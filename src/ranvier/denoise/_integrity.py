@@ -11,6 +11,7 @@ from ranvier.errors import ContractError
 from ranvier.stage import Scratch, Stage, State, Tags, counter, need_signal
 from ranvier.stream import Block, Info, StreamInfo, is_all_valid
 
+LONGEST = 24 * 3600.0  # gap or stretch that can be asked for [s]
 NOT_JUDGED = frozenset({"trigger", "misc", "motion", "feature"})  # may stand still, and have no rails
 
 
@@ -69,13 +70,13 @@ class Integrity(Stage):
                 f"Integrity needs rail > 0 {info.channels.units[0]}; got {self.rail:g}. Give the largest magnitude "
                 "that the amplifier can show, or None."
             )
-        if self.flat is not None and not (0 < self.flat < np.inf and self._flat(info) >= 2):
+        if self.flat is not None and not (0 < self.flat <= LONGEST and self._flat(info) >= 2):
             raise ContractError(
                 f"Integrity needs flat of at least 2 samples ({2 / float(info.rate):g} s at {float(info.rate):g} Hz); "
-                f"got {self.flat:g} s. Take 1 s if in doubt, or None."
+                f"got {self.flat:g} s. Take 1 s if in doubt, {LONGEST:g} s at the most, or None."
             )
-        if not 0 <= self.gap < np.inf:
-            raise ContractError(f"Integrity needs a finite gap >= 0 s; got {self.gap:g} s. Take 1 s if in doubt.")
+        if not 0 <= self.gap <= LONGEST:
+            raise ContractError(f"Integrity needs 0 <= gap <= {LONGEST:g} s; got {self.gap:g} s. Take 1 s if in doubt.")
         longer = int(-(-max(self._flat(info) - 1, 0) * info.origin.step // 1))
         dtype = np.dtype(np.float64 if info.dtype == np.float64 else np.float32)
         return info.but(dtype=dtype, support=info.support + longer)

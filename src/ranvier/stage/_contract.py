@@ -20,6 +20,16 @@ class Contract:
     rate: str
     shape: tuple[int, ...]
 
+    def __post_init__(self) -> None:
+        try:
+            rate = Fraction(self.rate)
+        except (ValueError, ZeroDivisionError):
+            rate = Fraction(-1)
+        if rate < 0:
+            raise ContractError(
+                f"Contract needs a rate >= 0 Hz, '250' or '1000/3'; got {self.rate!r}. Mend it."
+            )
+
     @classmethod
     def of(cls, info: StreamInfo) -> Contract:
         """Write down what a stream is."""

@@ -26,6 +26,8 @@ def parse_pipeline(text: str, name: str = "pipeline") -> Any:
         return from_table(table)
     except ConfigError as e:
         raise ConfigError(f"{name}: {e}") from e
+    except RecursionError as e:
+        raise ConfigError(f"{name} needs fewer stages inside each other; got too many. Flatten the branches.") from e
 
 
 def load_pipeline(path: str | Path) -> Any:
