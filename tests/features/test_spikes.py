@@ -257,3 +257,33 @@ def test_describes_channels_as_senders():
 def test_what_does_not_fit_is_refused(stage, says):
     with pytest.raises(ContractError, match=says):
         stage.describe(signal(RATE, 2))
+
+
+def test_a_decoder_leaves_a_dead_channel_out_and_the_chain_conforms():
+    """A Kalman filter fed with bins marked by hand is the reference; taking 0 for silence gives another answer."""
+    from ranvier.decode import KalmanFilter
+    from ranvier.stage import Contract
+    from ranvier.testing import check_stage
+
+    info = signal(RATE, 3)
+    front = (Spikes(2.0, noise_window=0.03, noise_memory=0.1) | BinnedCounts(0.02)) & SpikeBandPower(0.02)
+    features = front.describe(info)
+    rng = np.random.default_rng(65)
+    decoder = KalmanFilter(
+        0.9 * np.eye(2), 0.2 * np.eye(2), rng.standard_normal((6, 2)), np.eye(6), np.eye(2), np.zeros(6), np.zeros(2),
+        ("vx", "vy"), ("cm/s", "cm/s"), Contract.of(features),
+    )  # fmt: skip
+    x = (8 * rng.standard_normal((1500, 3))).astype("f4")
+    valid = np.ones(x.shape, bool)
+    valid[700:1000, 1] = False
+    got = Run(front | decoder, info).push(Block(x, 0, valid))
+    bins = Run(front, info).push(Block(x, 0, valid))
+    dead = bins.valid.copy()
+    dead[11:17, 1] = False
+    wanted = Run(decoder, features).push(Block(bins.data, bins.start, dead))
+    silence = dead.copy()
+    silence[11:17, 1] = True
+    other = Run(decoder, features).push(Block(bins.data, bins.start, silence))
+    assert np.array_equal(got.data, wanted.data)
+    assert not np.allclose(got.data[11:17], other.data[11:17], rtol=0.01)
+    check_stage(front | decoder, info)
