@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,8 @@ def check_format(path: str | Path, reference: Recording | None = None, **options
     """
     from ranvier import record
 
-    first, second = record.open(path, **options), record.open(path, **options)
+    first: Any = record.open(path, **options)
+    second: Any = record.open(path, **options)
     check_recording(first)
     _same_recording(first, second, "opened again")
     need(first.digest() == second.digest(), f"{path}: opened again, it has another digest")
@@ -48,13 +50,15 @@ def check_recording(rec: Any) -> None:
     for a, b in _stretches(rec):
         whole = rec.read(a, b)
         need(whole.start == a and whole.n == b - a, f"read({a}, {b}) gave {whole.n} samples from {whole.start}")
-        need(whole.data.shape[1:] == info.shape and whole.data.dtype == info.dtype,
-             f"info says {info.shape} of {info.dtype}; read gave {whole.data.shape[1:]} of {whole.data.dtype}")  # fmt: skip
+        need(
+            whole.data.shape[1:] == info.shape and whole.data.dtype == info.dtype,
+            f"info says {info.shape} of {info.dtype}; read gave {whole.data.shape[1:]} of {whole.data.dtype}",
+        )
         for size in (1, *SIZES):
             stop = min(b, a + 50) if size == 1 else b
             _check_blocks(list(rec.blocks(size, a, stop)), whole.cut(0, stop - a), size)
     places = [(s.start, s.stop) for s in _segments(rec)]
-    need(all(a < b for a, b in places) and all(p[1] < q[0] for p, q in zip(places, places[1:], strict=False)),
+    need(all(a < b for a, b in places) and all(p[1] < q[0] for p, q in pairwise(places)),
          "segments need to be in order, with a gap between each two")  # fmt: skip
     t = rec.events.table
     need(bool(np.all((t["sample"] >= 0) & (t["sample"] < rec.n_samples))), "an event lies outside the signal")
