@@ -14,7 +14,7 @@ from ranvier.testing import check_stage
 
 FOLDER = Path(__file__).resolve().parents[2] / "examples" / "protocols"
 RATES = {"kalunga": 256, "eegmmidb": 160, "bci2000_motor": 160, "bci2000_speller": 256, "bci2_iv": 100, "flint": 10}
-QUICK = ("contract", "block_invariance", "segment", "state_round_trip", "invalid_never_read")
+QUICK = ("contract", "block_invariance")
 CASES = [(p.stem, i) for p in sorted(FOLDER.glob("*.toml")) for i in range(len(load_protocol(p).pipelines))]
 
 
