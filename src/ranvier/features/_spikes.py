@@ -128,7 +128,7 @@ class Spikes(BlockStage):
                 s["noise"],
             ),
             (stride, self.threshold, weight),
-            tuple(np.empty(room, EVENT[name]) for name in WRITTEN),
+            (np.empty(room, np.int64), np.empty((2, room), np.int32), np.empty(room, np.float32)),
         )
         return state
 
@@ -146,6 +146,7 @@ def _search(state: State, x: Array, masked: bool, start: int) -> Array:
     """Return the events in rows of float32, nan where invalid, from index `start` on."""
     kernel, memory, parameters, found = state.design
     table = np.zeros(kernel(x, masked, start, *memory, *parameters, *found), EVENT)
-    for name, a in zip(WRITTEN, found, strict=True):
+    sample, who, value = found
+    for name, a in zip(WRITTEN, (sample, *who, value), strict=True):
         table[name] = a[: len(table)]
     return table

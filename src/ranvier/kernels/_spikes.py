@@ -22,7 +22,7 @@ _HEARD = types.float32[:, ::1]
 _NOISE = types.boolean(_ROW, _HEARD, _I4, _I4, _F4, _F4, types.float64, types.float64)
 _SEARCH = types.int64(
     _X, types.boolean, types.int64, _F4, _F4, _I8, types.int64, _U1, _I8, _HEARD, _I4, _I4, _F4, types.int64,
-    types.float64, types.float64, _I8, _I4, _I4, _F4,
+    types.float64, types.float64, _I8, types.int32[:, ::1], _F4,
 )  # fmt: skip
 SPIKE, LOST, BACK = 0, 1, 2  # codes of what is written
 MEDIAN_OF_ONE_SIGMA = 0.6744897501960817  # median of |x| for a normal x with a standard deviation of 1
@@ -73,7 +73,7 @@ def hear_noise(
 def search(
     x: Any, masked: bool, start: int, before: Any, threshold: Any, free: Any, refractory: int, listened: Any,
     look: Any, heard: Any, filled: Any, estimates: Any, noise: Any, stride: int, factor: float, weight: float,
-    sample: Any, source: Any, code: Any, value: Any,
+    sample: Any, who: Any, value: Any,
 ) -> int:  # fmt: skip
     """Write where x goes from at or above the (negative) threshold to below it, and where channels go and come.
 
@@ -103,8 +103,8 @@ def search(
         no row needs a look for who goes and comes.
     heard, filled, estimates, noise, factor, weight
         As for `hear_noise`, which is called after each row whose index is a multiple of `stride`.
-    sample, source, code, value
-        Where events are written.
+    sample, who, value
+        Where events are written; `who` are channel and code ``(2, room)``.
     """
     n = x.shape[1]
     wide = n - n % LANES
@@ -138,8 +138,8 @@ def search(
                 if x[t, c] < limit and last_value >= limit and free[c] <= start + t:
                     free[c] = start + t + refractory
                     sample[found] = start + t
-                    source[found] = c
-                    code[found] = SPIKE
+                    who[0, found] = c
+                    who[1, found] = SPIKE
                     value[found] = x[t, c]
                     found += 1
                 if changed:
@@ -147,8 +147,8 @@ def search(
                     if now != (listened[c] != 0):
                         listened[c] = now
                         sample[found] = start + t
-                        source[found] = c
-                        code[found] = BACK if now else LOST
+                        who[0, found] = c
+                        who[1, found] = BACK if now else LOST
                         value[found] = 0.0
                         found += 1
                 c += 1
