@@ -39,7 +39,8 @@ recipe = (
 trials = rec.trials({"cue/left": "left", "cue/right": "right"}, tmin=0.5, tmax=4.0)
 scores = cross_validate(recipe, rec, trials)
 row = scores.rows[0]
-print(f"accuracy {row['scores']['accuracy']:.2f} on {row['n_trials']} trials; streamed = offline: {row['streamed_equals_offline']}")
+print(f"accuracy {row['scores']['accuracy']:.2f} on {row['n']} trials")
+print("streamed = offline:", row["streamed_equals_offline"])
 
 save_model(recipe.fit(rec, trials), folder / "imagery.rvm", {"recordings": [rec.digest()]})
 decisions = through(load_model(folder / "imagery.rvm"), rec)

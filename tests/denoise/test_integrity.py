@@ -172,8 +172,8 @@ def test_packets_lost_behind_a_filter_equal_the_mask_given_by_hand():
         (Integrity(rail=float("nan")), "rail > 0"),
         (Integrity(flat=0.01), "at least 2 samples (0.02 s at 100 Hz); got 0.01 s"),
         (Integrity(flat=float("inf")), "at least 2 samples"),
-        (Integrity(gap=-1.0), "gap >= 0 s; got -1 s"),
-        (Integrity(gap=float("inf")), "finite gap"),
+        (Integrity(gap=-1.0), "0 <= gap <= 86400 s; got -1 s"),
+        (Integrity(gap=float("inf")), "0 <= gap <= 86400 s; got inf s"),
     ],
 )
 def test_what_cannot_be_is_refused(stage, words):

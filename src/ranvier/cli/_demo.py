@@ -47,14 +47,14 @@ def demo(
         typer.Option(help="Flickering lights or imagined movement; a recording's electrodes say it unless given."),
     ] = None,
     seconds: Annotated[
-        float | None, typer.Option(min=5, help="How long it decodes [s]: 60; with --recording and --fast, to the end.")
+        float | None, typer.Option(min=5, help="How long it decodes (s): 60; with --recording and --fast, to the end.")
     ] = None,
     fast: Annotated[bool, typer.Option("--fast", help="As fast as it can, instead of in real time.")] = False,
     trials: Annotated[
         list[str], typer.Option("--trials", help="Of --recording: LABEL or LABEL=CLASS of events; once for each.")
     ] = [],  # noqa: B006  typer copies it
-    tmin: Annotated[float, typer.Option(help="Of --recording: begin of a trial after its event [s].")] = 0.5,
-    tmax: Annotated[float | None, typer.Option(help="Of --recording: end of a trial [s]; 4 or the next.")] = None,
+    tmin: Annotated[float, typer.Option(help="Of --recording: begin of a trial after its event (s).")] = 0.5,
+    tmax: Annotated[float | None, typer.Option(help="Of --recording: end of a trial (s); 4 or the next.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Which simulated person.")] = 7,
     json: Json = False,
 ) -> None:

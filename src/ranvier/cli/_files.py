@@ -21,8 +21,8 @@ TrialsOption = Annotated[
     list[str],
     typer.Option("--trials", help="Label of events that begin a trial (a glob), or LABEL=CLASS; give it for each."),
 ]
-TminOption = Annotated[float | None, typer.Option("--tmin", help="Begin of a trial after its event [s]; 0.")]
-TmaxOption = Annotated[float | None, typer.Option("--tmax", help="End of a trial after its event [s]; 4.")]
+TminOption = Annotated[float | None, typer.Option("--tmin", help="Begin of a trial after its event (s); 0.")]
+TmaxOption = Annotated[float | None, typer.Option("--tmax", help="End of a trial after its event (s); 4.")]
 
 
 def need_file(path: Path, what: str) -> Path:

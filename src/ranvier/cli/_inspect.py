@@ -11,7 +11,7 @@ import typer
 from ranvier.cli._files import PartialOption, StreamOption, need_file, open_recording
 from ranvier.cli._output import Json, console, duration, emit, line, table
 
-Seconds = Annotated[float, typer.Option(min=0, help="How much of it to search for faults [s]; 0 for all.")]
+Seconds = Annotated[float, typer.Option(min=0, help="How much of it to search for faults (s); 0 for all.")]
 
 
 def inspect(

@@ -44,10 +44,11 @@ def _step(stage: Any, arrays: Arrays | None) -> dict[str, Any]:
         return {"use": "Parallel", "branch": [{"stage": _steps(b, arrays)} for b in stage.branches]}
     if isinstance(stage, Graph):
         raise ConfigError("A graph cannot stand inside a chain in a file. Write its nodes into the outer graph.")
-    return {"use": name_of(stage), **_fields(stage, arrays)}
+    return {"use": name_of(stage), **plain_fields(stage, arrays)}
 
 
-def _fields(thing: Any, arrays: Arrays | None) -> dict[str, Any]:
+def plain_fields(thing: Any, arrays: Arrays | None) -> dict[str, Any]:
+    """Return the parameters that differ from their defaults, as plain values."""
     out: dict[str, Any] = {}
     for f in fields(thing):
         value = getattr(thing, f.name)
@@ -70,7 +71,7 @@ def _plain(value: Any, arrays: Arrays | None) -> Any:
     if isinstance(value, Stage):
         return _step(value, arrays)
     if is_dataclass(value):
-        return _fields(value, arrays)
+        return plain_fields(value, arrays)
     if isinstance(value, tuple | list):
         return [_plain(v, arrays) for v in value]
     return value

@@ -26,9 +26,7 @@ class Contract:
         except (ValueError, ZeroDivisionError):
             rate = Fraction(-1)
         if rate < 0:
-            raise ContractError(
-                f"Contract needs a rate >= 0 Hz, '250' or '1000/3'; got {self.rate!r}. Mend it."
-            )
+            raise ContractError(f"Contract needs a rate >= 0 Hz, '250' or '1000/3'; got {self.rate!r}. Mend it.")
 
     @classmethod
     def of(cls, info: StreamInfo) -> Contract:

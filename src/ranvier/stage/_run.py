@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from bisect import insort
 from collections.abc import Mapping
 from dataclasses import replace
@@ -173,7 +174,7 @@ class Run:
     def save(self) -> dict[str, Array]:
         """Return everything that the run remembers, as copies of plain arrays under flat names.
 
-        ``stage.id`` holds the id of the present stage (after a swap, the new one) as its letters' codes.
+        ``stage.id`` holds the id of the present stage (after a swap, the new one) and a hash of its streams.
         A swap or learning that still waits for its sample is no array: StateError.
         """
         if self._waiting:
@@ -182,16 +183,16 @@ class Run:
                 f"save needs a run in which no Control waits; got {len(self._waiting)}, the first a {control.kind!r} "
                 f"for sample {control.at_sample}. Save after it was applied, or send it after restore."
             )
-        return {_ID: _letters(self.stage)} | {name: a.copy() for name, a in self._state.flat().items()}
+        return {_ID: _letters(self.stage, self.infos)} | {name: a.copy() for name, a in self._state.flat().items()}
 
     def restore(self, saved: Mapping[str, Array]) -> None:
         """Go on from what `save` returned, in a run of the same stage on the same streams; else StateError."""
         theirs = np.asarray(saved[_ID]) if _ID in saved else np.zeros(0, np.uint8)
-        if not np.array_equal(theirs, _letters(self.stage)):
+        if not np.array_equal(theirs, _letters(self.stage, self.infos)):
             raise StateError(
                 f"restore needs the state of {type(self.stage).__name__} {self.stage.id}; got that of "
                 f"{''.join(chr(c) for c in theirs.ravel()[:16]) or 'an unnamed stage'}. "
-                "Restore it in a run of the stage that saved it, with the same parameters."
+                "Restore it in a run of the stage that saved it, with the same parameters, on the same streams."
             )
         self._state.load({name: a for name, a in saved.items() if name != _ID})
 
@@ -205,8 +206,10 @@ _ID = "stage.id"  # the dot keeps it apart from names in states and graphs
 _Waiting = tuple[Control, Stage | None]  # a Control, and the stage that a swap brings
 
 
-def _letters(stage: Stage) -> Array:
-    return np.frombuffer(stage.id.encode(), np.uint8).copy()
+def _letters(stage: Stage, infos: tuple[Info, ...]) -> Array:
+    """Return what a state belongs to: the stage's id, and a hash of the streams that it runs on."""
+    streams = hashlib.sha256(repr(infos).encode()).hexdigest()[:16]
+    return np.frombuffer((stage.id + streams).encode(), np.uint8).copy()
 
 
 def _cut(chunk: Any, start: int, stop: int) -> Any:
