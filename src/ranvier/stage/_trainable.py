@@ -167,6 +167,12 @@ def _fit(step: Any, info: StreamInfo, samples: Samples) -> Stage:
             f"({samples.dropped} dropped as invalid, window {info.origin.span} source samples). "
             "Make windows shorter than the trials, or the trials longer."
         )
+    bad = int((~np.isfinite(samples.x)).sum())
+    if bad:
+        raise ContractError(
+            f"{type(step).__name__} needs finite samples; got {bad} numbers of {samples.x.size} that are not. "
+            "Put denoise.Integrity at the entrance, which marks them invalid."
+        )
     return step.fit_samples(info, samples)
 
 
