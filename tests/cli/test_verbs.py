@@ -98,7 +98,7 @@ def test_run_writes_events(cli, files, tmp_path):
     found = cli("run", tmp_path / "spikes.toml", files / "s01.npy", "--out", out, "--json").json
     with np.load(out, allow_pickle=False) as made:
         assert len(made["data"]) == found["outputs"][0]["n"] > 0
-        assert made["labels"].tolist() == ["spike"]
+        assert made["labels"].tolist() == ["spike", "lost", "back"]
     assert "parquet" in cli("run", tmp_path / "spikes.toml", files / "s01.npy", "--out", tmp_path / "o.parquet").message
 
 
