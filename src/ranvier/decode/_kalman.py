@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from math import prod
 from typing import Any, ClassVar, final
@@ -192,12 +193,21 @@ class KalmanFilter(BlockStage):
             used=np.ones(len(self.centre), bool),
         )  # fmt: skip
 
+    @cached_property
+    def _alone(self) -> bool:
+        """True where every channel has noise of its own only, so that losing one costs no equation."""
+        return np.count_nonzero(self.precision) == np.count_nonzero(np.diag(self.precision))
+
     def _gain(self, used: Array) -> tuple[Real, Real]:
         """Return ``H' R^-1`` and ``H' R^-1 H`` of the channels used, R being their own noise covariance."""
         lost = ~used
+        if self._alone:
+            gain = self.observation.T * np.where(used, np.diag(self.precision), 0.0)
+            return np.ascontiguousarray(gain), np.ascontiguousarray(gain @ self.observation)
         gain = self.observation[used].T @ self.precision[used]
         if lost.any() and used.any():
-            gain -= gain[:, lost] @ np.linalg.solve(self.precision[np.ix_(lost, lost)], self.precision[lost])
+            shared = np.linalg.solve(self.precision[np.ix_(lost, lost)], gain[:, lost].T)
+            gain -= shared.T @ self.precision[lost]
         gain[:, lost] = 0
         return np.ascontiguousarray(gain), np.ascontiguousarray(gain @ self.observation)
 
