@@ -121,7 +121,7 @@ def test_every_public_stage_is_checked_here():
     public = {n: t for n, t in builtin().items() if n.startswith("decode.")}
     stages = {t for t in public.values() if issubclass(t, Stage)}
     estimators = {t for t in public.values() if issubclass(t, Estimator)}
-    assert stages == {type(fit(name)[0]) for name in FITTED} | {decode.FBCCA}
+    assert stages == {type(fit(name)[0]) for name in FITTED} | {decode.FBCCA, decode.Network}
     assert estimators == {type(FITTED[name][0]) for name in FITTED}
 
 

@@ -12,6 +12,7 @@ Trainables (left) are fitted once; what runs (right) holds plain arrays and need
     TRCA                           TemplateMatch
     Xdawn                          SpatialFilter
     none: no calibration           FBCCA
+    trained elsewhere, as ONNX     Network
 """
 
 from ranvier.decode._bands import filter_bank
@@ -22,6 +23,7 @@ from ranvier.decode._kalman import Kalman, KalmanFilter
 from ranvier.decode._lda import LDA
 from ranvier.decode._linear import Linear
 from ranvier.decode._mdm import MDM, ClassDistances
+from ranvier.decode._network import Network
 from ranvier.decode._regression import LaggedLinear, Ridge, Wiener
 from ranvier.decode._tangent import TangentProjection, TangentSpace
 from ranvier.decode._trca import TRCA, TemplateMatch
@@ -40,6 +42,7 @@ __all__ = [
     "LaggedLinear",
     "Linear",
     "LogisticRegression",
+    "Network",
     "Ridge",
     "SpatialFilter",
     "SpatialPower",

@@ -104,6 +104,17 @@ def _fbcca() -> list[Example]:
     return [(decode.FBCCA(frequencies=(13.0, 17.0, 21.0)), info)]
 
 
+def _network() -> list[Example]:
+    from ranvier.testing._onnx import recurrent
+
+    info = through(features.Window(length=0.2, hop=0.1), eeg())
+    made = decode.Network.from_onnx(
+        recurrent(*info.shape, 2, SEED), info, classes=("left", "right"), link="softmax", states=(("h", "h_next"),),
+        memory=24,
+    )  # fmt: skip
+    return [(made, info), (made, info.but(dtype=np.dtype(np.float64))), (made, info.but(dtype=np.dtype(np.int16)))]
+
+
 COVARIANCE = features.Covariance(length=0.5, hop=0.1)
 EPOCH = features.Epoch(tmin=0.0, tmax=1.0)
 SPIKES = features.Spikes(threshold=2.0, noise_window=0.008, noise_memory=0.03)  # so that noise crosses it at once
@@ -151,6 +162,7 @@ EXAMPLES: dict[str, Callable[[], list[Example]]] = {
     "decode.Linear": _linear,
     "decode.LogisticRegression": lambda: fitted(COVARIANCE, decode.TangentSpace(), decode.LogisticRegression()),
     "decode.MDM": lambda: fitted(COVARIANCE, decode.MDM()),
+    "decode.Network": _network,
     "decode.Ridge": lambda: followed(decode.Ridge()),
     "decode.SVM": lambda: fitted(COVARIANCE, decode.TangentSpace(), decode.SVM()),
     "decode.SpatialFilter": lambda: fitted(EPOCH, decode.Xdawn(n_filters=2)),
