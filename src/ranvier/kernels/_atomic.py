@@ -1,8 +1,7 @@
 """Words in memory that threads and processes share: loads, stores and sums in a promised order.
 
 Everything is an int64 at an aligned address. Python and NumPy promise no order between two places in memory; these
-words do, on every CPU that LLVM knows (acquire and release are plain moves on x86-64, ``ldar``, ``stlr`` and ``ldaddal``
-on arm64).
+words do, on every CPU that LLVM knows: acquire and release are plain moves on x86-64, ``ldar`` and ``stlr`` on arm64.
 """
 
 from __future__ import annotations
