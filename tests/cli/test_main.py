@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-VERBS = ("demo", "inspect", "run", "fit", "evaluate", "stages", "check", "bench")
+VERBS = ("demo", "inspect", "run", "fit", "evaluate", "stages", "check", "warm", "bench")
 
 
 def program(*arguments, **kw):

@@ -15,6 +15,7 @@ from ranvier.cli._fit import fit
 from ranvier.cli._inspect import inspect
 from ranvier.cli._run import run
 from ranvier.cli._stages import stages
+from ranvier.cli._warm import warm
 
 app = typer.Typer(
     name="ranvier",
@@ -47,7 +48,7 @@ def _ranvier(
 for panel, verbs in (
     ("See it work", (demo,)),
     ("Work with recordings", (inspect, run, fit, evaluate)),
-    ("Build and measure", (stages, check, bench)),
+    ("Build and measure", (stages, check, warm, bench)),
 ):
     for verb in verbs:
         app.command(verb.__name__, rich_help_panel=panel)(verb)
