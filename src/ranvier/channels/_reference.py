@@ -114,10 +114,10 @@ class CommonReference(LevelStage):
         given, taken = self._groups(info)
         out = self.describe(info)
         spans = _spans(given)
-        level = means
-        if self.method == "median":
-            level = _medians(out, max(taken) + 1)
-        return State((level, subtract, spans[spans[:, 0] >= 0], _spans(taken), max(taken) + 1, _scratch(out)))
+        level = _medians(out, max(taken) + 1) if self.method == "median" else means[out.dtype]
+        return State(
+            (level, subtract[out.dtype], spans[spans[:, 0] >= 0], _spans(taken), max(taken) + 1, _scratch(out))
+        )
 
     def step(self, state: State, block: Block) -> Block:
         level_of, subtract, given, taken, groups, scratch = state.design
@@ -150,11 +150,12 @@ def _medians(out: StreamInfo, groups: int) -> Any:
     from ranvier.kernels._median import medians
 
     whole = np.dtype(f"i{out.dtype.itemsize}")
+    middle = medians[whole]
     keys = np.zeros(out.n_channels, whole)
 
     def level_of(x: Array, ok: Array, masked: bool, given: Array, level: Array, count: Array) -> None:
         pair = np.empty((len(x), groups, 2), out.dtype)
-        medians(x.view(whole), ok, masked, given, keys, pair.reshape(len(x), 2 * groups).view(whole), count)
+        middle(x.view(whole), ok, masked, given, keys, pair.reshape(len(x), 2 * groups).view(whole), count)
         level[...] = (pair[..., 0] + pair[..., 1]) / 2
 
     return level_of

@@ -162,7 +162,9 @@ class Reref(BlockStage):
         row = np.concatenate([[0], np.cumsum([len(others) for _, others in rows])])
         other = np.array([j for _, others in rows for j, _ in others], dtype=np.int64)
         weight = np.array([w for _, others in rows for _, w in others], dtype=out.dtype)
-        return State((mix, (keep, row, other, weight, self.method != "laplacian"), Scratch(out.shape, out.dtype)))
+        return State(
+            (mix[out.dtype], (keep, row, other, weight, self.method != "laplacian"), Scratch(out.shape, out.dtype))
+        )
 
     def step(self, state: State, block: Block) -> Block:
         mix, plan, scratch = state.design

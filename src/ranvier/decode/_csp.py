@@ -95,7 +95,7 @@ class SpatialPower(SampleStage):
 
         outer = self.filters[:, :, None] * self.filters[:, None, :]
         weights = np.ascontiguousarray(outer.reshape(len(self.filters), -1).T)
-        return linear, weights, np.zeros(len(self.filters))
+        return linear[np.float64], weights, np.zeros(len(self.filters))
 
     def transform(self, design: Any, x: Array, used: Array, y: Array) -> None:
         linear, weights, bias = design

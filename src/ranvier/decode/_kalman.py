@@ -157,12 +157,13 @@ class KalmanFilter(BlockStage):
     def describe(self, *infos: Info) -> StreamInfo:
         (given,) = infos
         info = need_rate(self, self.contract.check(self, given))
-        memory = int(-(-self._memory() * info.origin.step // 1))
+        memory = int(-(-self._memory * info.origin.step // 1))
         return info.but(
             shape=(len(self.names),), channels=Channels.of(self.names, "target", self.units),
             dtype=np.dtype(real_dtype(info)), support=info.support + memory,
         )  # fmt: skip
 
+    @cached_property
     def _memory(self) -> int:
         """Samples until a disturbance has decayed, once the gain has settled."""
         information = self.observation.T @ self.precision @ self.observation
@@ -188,7 +189,7 @@ class KalmanFilter(BlockStage):
         gain, information = self._gain(np.ones(len(self.centre), bool))
         own = [np.array(a, order="C") for a in (self.transition, self.noise, self.observation, self.centre)]
         return State(
-            (kalman, own, np.array(self.offset), Scratch(out.shape, out.dtype)),
+            (kalman[out.dtype], own, np.array(self.offset), Scratch(out.shape, out.dtype)),
             mean=np.zeros(len(self.transition)), covariance=np.array(self.prior), gain=gain, information=information,
             used=np.ones(len(self.centre), bool),
         )  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any, Literal, final
 import numpy as np
 
 from ranvier.decode._links import sigmoid, softmax
-from ranvier.decode._sample import SampleStage, flat, need_array
+from ranvier.decode._sample import SampleStage, flat, need_array, real_dtype
 from ranvier.errors import ContractError
 from ranvier.stage import Contract, Tags
 from ranvier.stream import Array, Channels, StreamInfo
@@ -70,7 +70,8 @@ class Linear(SampleStage):
     def design(self, info: StreamInfo) -> Any:
         from ranvier.kernels._linear import linear
 
-        return linear, np.ascontiguousarray(self.weights.T), np.array(self.bias)
+        kernel = linear[real_dtype(info) if self.link == "identity" else np.float64]
+        return kernel, np.ascontiguousarray(self.weights.T), np.array(self.bias)
 
     def transform(self, design: Any, x: Array, used: Array, y: Array) -> None:
         linear, weights, bias = design

@@ -161,7 +161,7 @@ class LaggedLinear(BlockStage):
         out, before = self.describe(info), self.lags - 1
         width = prod(info.shape)
         design = (
-            linear, np.ascontiguousarray(self.weights.T), np.array(self.bias), Scratch((width,), out.dtype),
+            linear[out.dtype], np.ascontiguousarray(self.weights.T), np.array(self.bias), Scratch((width,), out.dtype),
             Scratch(out.shape, out.dtype),
         )  # fmt: skip
         return State(design, past=np.zeros((before, width), out.dtype), known=np.zeros(before, bool))

@@ -103,7 +103,7 @@ class SpatialFilter(BlockStage):
 
         out = self.describe(info)
         weights = np.ascontiguousarray(self.filters.T)
-        return State((linear, weights, np.zeros(len(self.names)), Scratch(out.shape, out.dtype)))
+        return State((linear[out.dtype], weights, np.zeros(len(self.names)), Scratch(out.shape, out.dtype)))
 
     def step(self, state: State, block: Block) -> Block:
         linear, weights, bias, scratch = state.design

@@ -57,7 +57,13 @@ class Polyphase(BlockStage):
         phases.ravel()[: len(taps)] = taps
         length = len(phases)
         return State(
-            (polyphase, np.ascontiguousarray(phases.T), ratio, Scratch(out.shape, out.dtype), np.empty((0, 0), bool)),
+            (
+                polyphase[out.dtype],
+                np.ascontiguousarray(phases.T),
+                ratio,
+                Scratch(out.shape, out.dtype),
+                np.empty((0, 0), bool),
+            ),
             ring=np.zeros((length, out.n_channels), out.dtype),
             run=np.zeros(out.n_channels, np.int32),
             newest=counter(),

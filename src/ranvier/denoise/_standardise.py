@@ -98,7 +98,7 @@ class Standardise(BlockStage):
         n = out.n_channels
         memory = 0.0 if self.tau is None else self.tau * float(info.rate)
         return State(
-            (standardise, memory, self._settle(info), Scratch(out.shape, out.dtype)),
+            (standardise[out.dtype], memory, self._settle(info), Scratch(out.shape, out.dtype)),
             mean=np.zeros(n) if self.tau is not None else self._each(info, "mean", self.mean),
             variance=np.zeros(n) if self.tau is not None else self._each(info, "sd", self.sd) ** 2,
             count=np.zeros(n, np.int64),

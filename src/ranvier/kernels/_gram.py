@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import njit
+from ranvier.kernels._jit import njit
 
 _SUMS = "void(float64[:,::1], float64[:,::1], float64[:,::1], boolean)"
 _HOPS = "void(float64[:,:,::1], int64, float64[:,::1])"

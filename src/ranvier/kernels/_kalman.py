@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numba import njit, types
 
+from ranvier.kernels._jit import kernel
+
 _matrix = types.Array(types.float64, 2, "C")
 _vector = types.Array(types.float64, 1, "C")
 
@@ -44,7 +46,7 @@ def _solve(a: Any, b: Any) -> None:
             b[k, j] = total / a[k, k]
 
 
-@njit([_signature(types.float32), _signature(types.float64)], cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@kernel(_signature)
 def kalman(
     x: Any, used: Any, transition: Any, noise: Any, observation: Any, gain: Any, information: Any, centre: Any,
     mean: Any, covariance: Any, y: Any, offset: Any,

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import types
+
+from ranvier.kernels._jit import kernel
 
 
 def _signature(real: Any) -> Any:
@@ -15,7 +17,7 @@ def _signature(real: Any) -> Any:
     return types.void(samples, used, weights, types.Array(types.float64, 1, "C"), types.Array(real, 2, "C"))
 
 
-@njit([_signature(types.float32), _signature(types.float64)], cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@kernel(_signature)
 def linear(x: Any, used: Any, weights: Any, bias: Any, y: Any) -> None:
     """Write ``y[i, j] = bias[j] + sum over k of x[i, k] * weights[k, j]``, for the rows that are used.
 

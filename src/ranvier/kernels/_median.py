@@ -6,6 +6,8 @@ from typing import Any
 
 from numba import boolean, int32, int64, njit, types, void
 
+from ranvier.kernels._jit import kernel
+
 
 def _rows(kind: Any) -> Any:
     return types.Array(kind, 2, "C", readonly=True)
@@ -17,11 +19,9 @@ def _flip(key: Any, bits: int) -> Any:
     return key ^ ((key >> (bits - 1)) & ~(type(key)(1) << (bits - 1)))
 
 
-@njit(
-    [void(_rows(i), _rows(boolean), boolean, _rows(int64), i[::1], i[:, ::1], int64[:, ::1]) for i in (int32, int64)],
-    cache=True,
-    nogil=True,
-)  # type: ignore[untyped-decorator]
+@kernel(
+    lambda i: void(_rows(i), _rows(boolean), boolean, _rows(int64), i[::1], i[:, ::1], int64[:, ::1]), (int32, int64)
+)
 def medians(x: Any, ok: Any, masked: bool, given: Any, keys: Any, level: Any, count: Any) -> None:
     """Write the two middle values of each group at each instant (the same one twice where the count is odd).
 

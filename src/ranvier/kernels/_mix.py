@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import boolean, float32, float64, int64, njit, types, void
+from numba import boolean, int64, types, void
+
+from ranvier.kernels._jit import kernel
 
 
-def _signatures() -> list[Any]:
-    def rows(kind: Any, n: int) -> Any:
-        return types.Array(kind, n, "C", readonly=True)
-
-    return [
-        void(rows(f, 2), rows(boolean, 2), boolean, rows(int64, 1), rows(int64, 1), rows(int64, 1), rows(f, 1),
-             boolean, f[:, ::1], boolean[:, ::1])
-        for f in (float32, float64)
-    ]  # fmt: skip
+def _rows(kind: Any, n: int) -> Any:
+    return types.Array(kind, n, "C", readonly=True)
 
 
-@njit(_signatures(), cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@kernel(
+    lambda f: void(
+        _rows(f, 2), _rows(boolean, 2), boolean, _rows(int64, 1), _rows(int64, 1), _rows(int64, 1), _rows(f, 1),
+        boolean, f[:, ::1], boolean[:, ::1],
+    )
+)  # fmt: skip
 def mix(
     x: Any, ok: Any, masked: bool, keep: Any, row: Any, other: Any, weight: Any, need_all: bool, y: Any, w: Any
 ) -> None:

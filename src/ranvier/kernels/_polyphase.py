@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import boolean, float32, float64, int32, int64, njit, types
+from numba import boolean, int32, int64, types
+
+from ranvier.kernels._jit import kernel
 
 
 def _rows(kind: Any, n: int = 2) -> Any:
     return types.Array(kind, n, "C", readonly=True)
 
 
-@njit(
-    [
-        int64(_rows(f), _rows(boolean), boolean, f[:, ::1], int32[::1], int64[::1], _rows(f), int64, int64, f[:, ::1],
-              boolean[:, ::1])
-        for f in (float32, float64)
-    ],
-    cache=True,
-    nogil=True,
-)  # type: ignore[untyped-decorator]  # fmt: skip
+@kernel(
+    lambda f: int64(
+        _rows(f), _rows(boolean), boolean, f[:, ::1], int32[::1], int64[::1], _rows(f), int64, int64, f[:, ::1],
+        boolean[:, ::1],
+    )
+)  # fmt: skip
 def polyphase(
     x: Any, ok: Any, masked: bool, ring: Any, run: Any, newest: Any, taps: Any, first: int, down: int, y: Any, w: Any
 ) -> int:

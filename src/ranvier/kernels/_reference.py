@@ -10,7 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import boolean, float32, float64, int64, njit, types, void
+from numba import boolean, int64, njit, types, void
+
+from ranvier.kernels._jit import kernel
 
 LANES = 16
 
@@ -29,11 +31,7 @@ def _tree(lanes: Any, g: int) -> Any:
     return (lanes[g, 0] + lanes[g, 2]) + (lanes[g, 1] + lanes[g, 3])
 
 
-@njit(
-    [void(_rows(f), _rows(boolean), boolean, _rows(int64), f[:, ::1], int64[:, ::1]) for f in (float32, float64)],
-    cache=True,
-    nogil=True,
-)  # type: ignore[untyped-decorator]
+@kernel(lambda f: void(_rows(f), _rows(boolean), boolean, _rows(int64), f[:, ::1], int64[:, ::1]))
 def means(x: Any, ok: Any, masked: bool, given: Any, level: Any, count: Any) -> None:
     """Write the mean of each group at each instant, and over how many channels it was taken.
 
@@ -73,14 +71,11 @@ def means(x: Any, ok: Any, masked: bool, given: Any, level: Any, count: Any) -> 
             level[t, g] = _tree(lanes, g) / x.dtype.type(max(count[t, g], 1))
 
 
-@njit(
-    [
-        void(_rows(f), _rows(boolean), boolean, _rows(int64), _rows(f), _rows(int64), int64, f[:, ::1], boolean[:, ::1])
-        for f in (float32, float64)
-    ],
-    cache=True,
-    nogil=True,
-)  # type: ignore[untyped-decorator]
+@kernel(
+    lambda f: void(
+        _rows(f), _rows(boolean), boolean, _rows(int64), _rows(f), _rows(int64), int64, f[:, ::1], boolean[:, ::1]
+    )
+)
 def subtract(x: Any, ok: Any, masked: bool, taken: Any, level: Any, count: Any, least: int, y: Any, w: Any) -> None:
     """Take the level of each group away from its channels.
 

@@ -5,22 +5,21 @@ from __future__ import annotations
 from math import sqrt
 from typing import Any
 
-from numba import boolean, float32, float64, int64, njit, types
+from numba import boolean, float64, int64, types
+
+from ranvier.kernels._jit import kernel
 
 
 def _rows(kind: Any) -> Any:
     return types.Array(kind, 2, "C", readonly=True)
 
 
-@njit(
-    [
-        int64(_rows(f), _rows(boolean), boolean, float64, int64, float64[::1], float64[::1], int64[::1], f[:, ::1],
-              boolean[:, ::1])
-        for f in (float32, float64)
-    ],
-    cache=True,
-    nogil=True,
-)  # type: ignore[untyped-decorator]  # fmt: skip
+@kernel(
+    lambda f: int64(
+        _rows(f), _rows(boolean), boolean, float64, int64, float64[::1], float64[::1], int64[::1], f[:, ::1],
+        boolean[:, ::1],
+    )
+)  # fmt: skip
 def standardise(
     x: Any, ok: Any, masked: bool, memory: float, settle: int, mean: Any, variance: Any, count: Any, y: Any, w: Any
 ) -> int:
