@@ -122,3 +122,15 @@ def test_wrong_words_are_one_message_and_exit_2(cli, files, monkeypatch, argumen
     monkeypatch.chdir(files)
     (files / "ridge.toml").write_text('schema = 1\n[[stage]]\nuse = "decode.Ridge"\n')
     assert words in cli("warm", *arguments).message
+
+
+def test_the_start_is_measured_from_a_model_that_starts(tmp_path):
+    from ranvier.cli._bench_start import IMPLANT, _until_output, write_implant
+    from ranvier.errors import RanvierError
+
+    model = write_implant(tmp_path / "m.rvm", 64)
+    taken, used = _until_output(["-c", IMPLANT, str(model), "64"], "decided")
+    assert 0 < taken < 100
+    assert used > 0
+    with pytest.raises(RanvierError, match="got its end"):
+        _until_output(["-c", IMPLANT, str(tmp_path / "nothing.rvm"), "64"], "decided")
