@@ -93,15 +93,22 @@ class Covariance(BlockStage):
         length = info.shape[0] if grid is None else grid.length
         need = need_valid(self, self.min_valid, length)
         sums = Sums(_gram, grid or Grid(length, length), info.n_channels, self.estimator, need)
-        scratch = Scratch((info.n_channels, info.n_channels), np.float64)
+        shape = (info.n_channels, info.n_channels)
+        scratch, nothing = Scratch(shape, np.float64), Block(np.zeros((0, *shape)))
         if grid is None:
-            return State((grid, sums, scratch, sums.arrays()))
-        return State((grid, sums, scratch, None), None, seen=nowhere(), **sums.arrays())
+            return State((grid, sums, scratch, nothing, sums.arrays()))
+        return State((grid, sums, scratch, nothing, None), None, seen=nowhere(), **sums.arrays())
 
     def step(self, state: State, block: Block) -> Block:
-        grid, sums, scratch, own = state.design
-        arrays = own or state.arrays
-        clean = is_all_valid(block.valid)
+        grid, sums, scratch, nothing, own = state.design
+        arrays, clean = own or state.arrays, is_all_valid(block.valid)
+        if clean and grid is not None:
+            data, _ = scratch.take(len(block.data) // grid.hop + 1)
+            start, done = sums.step(arrays, arrays["seen"], block.data, block.start, data)
+            if done == 0:
+                return Block(nothing.data, start, nothing.valid)
+            if done > 0:
+                return Block(data[:done], start)
         if grid is None:
             data, valid = scratch.take(block.n)
             for i in range(block.n):

@@ -37,24 +37,50 @@ class Sums:
         self.kernels, self.grid, self.n, self.estimator = kernels, grid, n, estimator
         self.hops = grid.length // grid.hop
         self.need = float(need)
-        self.total = np.empty((3, n, n))
-        self.upper = np.triu(np.ones((n, n)))
-        self.wide = np.empty((ROWS, n))
-        self.seen = np.empty((ROWS, n))
+        self.total = kernels.padded(3, n, n)
+        self.wide, self.seen = kernels.padded(ROWS, n), kernels.padded(ROWS, n)
+        self.narrow = self.wide[:, :n]
 
     def arrays(self) -> dict[str, Array]:
         """Return the memory: products, sums by partner, counts; for clean hops sums alone; for lwf the samples."""
-        n, hops = self.n, self.hops
+        n, hops, padded = self.n, self.hops, self.kernels.padded
         past = self.grid.length if self.estimator == "lwf" else 0
         return {
-            "products": np.zeros((hops, n, n)),
-            "sums": np.zeros((hops, n, n)),
-            "counts": np.zeros((hops, n, n)),
-            "plain": np.zeros((hops, n)),
+            "products": padded(hops, n, n),
+            "sums": padded(hops, n, n),
+            "counts": padded(hops, n, n),
+            "plain": padded(hops, n)[:hops],
             "clean": np.ones(hops, bool),
             "past": np.zeros((past, n)),
             "present": np.ones((past, n), bool),
         }
+
+    def step(self, arrays: dict[str, Array], seen: Array, x: Array, start: int, out: Array) -> tuple[int, int]:
+        """Hear samples that are all valid and write the windows that they end, as fast as can be.
+
+        Returns
+        -------
+        Index of the first window, and how many there are; -1 where the ring has hops that are not clean, or for an
+        estimator that needs more than sums: then nothing is done.
+        """
+        first, done = 0, -1
+        if self.estimator == "scm":
+            first, done = self._step(arrays, seen, x[:ROWS], start, out, 0)
+            for a in range(ROWS, len(x) if done >= 0 else 0, ROWS):
+                _, done = self._step(arrays, seen, x[a : a + ROWS], start + a, out, done)
+        return first, done
+
+    def _step(
+        self, arrays: dict[str, Array], seen: Array, x: Array, start: int, out: Array, done: int
+    ) -> tuple[int, int]:
+        m, grid, total = len(x), self.grid, self.total
+        if m:
+            self.narrow[:m] = x
+        first, done = self.kernels.clean_step(
+            self.wide, m, start, grid.length, grid.hop, seen, arrays["clean"], arrays["products"], arrays["plain"],
+            total[0], total[1], out, done,
+        )  # fmt: skip
+        return first, done
 
     def hear(self, arrays: dict[str, Array], place: int, x: Array, valid: Array | None) -> None:
         """Add samples of one hop; `place` is the index of the first."""
@@ -74,38 +100,43 @@ class Sums:
                 arrays["present"][at] = True if part is None else part
 
     def _hear(self, arrays: dict[str, Array], r: int, count: int, x: Array, valid: Array | None) -> Array:
-        add = self.kernels.add_products
-        wide, seen = self.wide[: len(x)], self.seen[: len(x)]
-        wide[:] = x if valid is None else np.where(valid, x, 0)
+        add, n, m = self.kernels.add_products, self.n, len(x)
+        wide, seen = self.wide, self.seen
+        self.narrow[:m] = x if valid is None else np.where(valid, x, 0)
         if valid is not None and arrays["clean"][r] and not valid.all():
             arrays["clean"][r] = False
-            arrays["sums"][r] = arrays["plain"][r][:, None]
-            np.multiply(self.upper, count, out=arrays["counts"][r])
-        add(wide, wide, arrays["products"][r], True)
-        self.kernels.add_rows(wide, arrays["plain"][r])
+            self._by_partner(arrays, r, count)
+        add(wide, wide, m, arrays["products"][r], n, n, True, False)
+        self.kernels.add_rows(wide, m, arrays["plain"][r])
         if not arrays["clean"][r]:
-            seen[:] = True if valid is None else valid
-            add(wide, seen, arrays["sums"][r], False)
-            add(seen, seen, arrays["counts"][r], True)
-        return wide
+            seen[:m, :n] = True if valid is None else valid
+            add(wide, seen, m, arrays["sums"][r], n, n, False, False)
+            add(seen, seen, m, arrays["counts"][r], n, n, False, False)
+        return self.narrow[:m]
+
+    def _by_partner(self, arrays: dict[str, Array], r: int, count: int) -> None:
+        """Make sums by partner and counts of a hop in which all was valid for `count` samples."""
+        n = self.n
+        arrays["sums"][r][:n, :n] = arrays["plain"][r][:n, None]
+        arrays["counts"][r][:n, :n] = count
 
     def result(self, arrays: dict[str, Array], hop: int, out: Array, valid: Array) -> None:
         """Write the matrix of the window that ends with a hop."""
-        k = self.kernels
+        k, n = self.kernels, self.n
         oldest = (hop + 1) % self.hops
         products, sums, counts = self.total
         clean = arrays["clean"]
-        k.add_hops(arrays["products"], oldest, products)
+        k.add_hops(arrays["products"], oldest, products, n, True)
         if clean.all():
-            k.add_hops(arrays["plain"][:, None, :], oldest, sums[:1])
-            sums[:] = sums[0][:, None].copy()
+            sums[:n] = arrays["plain"][oldest][:n, None]
+            for h in range(1, self.hops):
+                sums[:n] += arrays["plain"][(oldest + h) % self.hops][:n, None]
             counts[:] = self.grid.length
         else:
             for r in np.flatnonzero(clean):
-                arrays["sums"][r] = arrays["plain"][r][:, None]
-                np.multiply(self.upper, self.grid.hop, out=arrays["counts"][r])
-            k.add_hops(arrays["sums"], oldest, sums)
-            k.add_hops(arrays["counts"], oldest, counts)
+                self._by_partner(arrays, r, self.grid.hop)
+            k.add_hops(arrays["sums"], oldest, sums, n, False)
+            k.add_hops(arrays["counts"], oldest, counts, n, True)
         k.centre(products, sums, counts, self.need, out, valid)
         if self.estimator == "oas":
             k.shrink(out, valid, counts, -1.0)

@@ -4,58 +4,130 @@ from __future__ import annotations
 
 from typing import Any
 
-from ranvier.kernels._jit import njit
+from numba import types
 
-_SUMS = "void(float64[:,::1], float64[:,::1], float64[:,::1], boolean)"
-_HOPS = "void(float64[:,:,::1], int64, float64[:,::1])"
+from ranvier.kernels._jit import njit
+from ranvier.kernels._products import LANES, MATRIX, add_products, add_rows, load, padded, splat
+from ranvier.kernels._simd import store
+from ranvier.kernels.ops import add, div, like, mul, sub
+
+__all__ = [
+    "add_hops", "add_products", "add_rows", "centre", "clean_step", "mean_fourth", "padded", "shrink"
+]  # fmt: skip
+
+_CUBE = types.float64[:, :, ::1]
+_I8 = types.int64
+_HOPS = types.void(_CUBE, _I8, MATRIX, _I8, types.boolean)
+_CLEAN = types.void(_CUBE, MATRIX, _I8, _I8, MATRIX, MATRIX, _CUBE, _I8)
+_STEP = types.UniTuple(_I8, 2)(
+    MATRIX, _I8, _I8, _I8, _I8, _I8[::1], types.boolean[::1], _CUBE, MATRIX, MATRIX, MATRIX, _CUBE, _I8
+)
 _CENTRE = "void(float64[:,::1], float64[:,::1], float64[:,::1], float64, float64[:,::1], boolean[:,::1])"
 _FOURTH = "float64(float64[:,::1], boolean[:,::1], int64, float64[:,::1], float64[:,::1], boolean[:,::1])"
 _SHRINK = "float64(float64[:,::1], boolean[:,::1], float64[:,::1], float64)"
 
 
-@njit(_SUMS, cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def add_products(a: Any, b: Any, total: Any, upper: bool) -> None:
-    """Add ``a[t, i] * b[t, j]`` to ``total[i, j]``, one instant after the other; where `upper`, for j >= i only.
-
-    Four instants are taken at a time, which saves memory traffic and changes no addition.
-    """
-    n_time, n = a.shape
-    whole = n_time - n_time % 4
-    for t in range(0, whole, 4):
-        b0, b1, b2, b3 = b[t], b[t + 1], b[t + 2], b[t + 3]
-        for i in range(n):
-            a0, a1, a2, a3 = a[t, i], a[t + 1, i], a[t + 2, i], a[t + 3, i]
-            row = total[i]
-            for j in range(i if upper else 0, n):
-                row[j] = (((row[j] + a0 * b0[j]) + a1 * b1[j]) + a2 * b2[j]) + a3 * b3[j]
-    for t in range(whole, n_time):
-        b0 = b[t]
-        for i in range(n):
-            a0 = a[t, i]
-            row = total[i]
-            for j in range(i if upper else 0, n):
-                row[j] = row[j] + a0 * b0[j]
-
-
-@njit("void(float64[:,::1], float64[::1])", cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def add_rows(x: Any, total: Any) -> None:
-    """Add ``x[t, i]`` to ``total[i]``, one instant after the other."""
-    for t in range(x.shape[0]):
-        row = x[t]
-        for i in range(x.shape[1]):
-            total[i] = total[i] + row[i]
-
-
 @njit(_HOPS, cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def add_hops(hops: Any, oldest: int, total: Any) -> None:
-    """Set `total` to the sum of the matrices in a ring, oldest first."""
-    n_hops, rows, columns = hops.shape
-    total[:] = 0.0
-    for h in range(n_hops):
-        one = hops[(oldest + h) % n_hops]
-        for i in range(rows):
-            for j in range(columns):
-                total[i, j] = total[i, j] + one[i, j]
+def add_hops(hops: Any, oldest: int, total: Any, n: int, upper: bool) -> None:
+    """Set `total` to the sum of the matrices in a ring, oldest first; as from `padded`, with `n` rows and columns."""
+    n_hops, step = len(hops), hops.shape[2] * 8
+    whole, row = hops.shape[1] * step, total.ctypes.data
+    for h in range(0, n_hops, 2):
+        one = hops.ctypes.data + (oldest + h) % n_hops * whole
+        two = hops.ctypes.data + (oldest + h + 1) % n_hops * whole - one
+        for i in range(n):
+            for j in range(i // LANES * 64 if upper else 0, n * 8, 64):
+                at = one + i * step + j
+                s = add(load(row + i * step + j), load(at)) if h else load(at)
+                store(row + i * step + j, add(s, load(at + two)) if h + 1 < n_hops else s)
+
+
+@njit(_CLEAN, cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def clean_window(
+    products: Any, plain: Any, oldest: int, length: int, total: Any, sums: Any, out: Any, which: int
+) -> None:
+    """Write the covariance of a window in which everything is valid; what `centre` would make of it.
+
+    Parameters
+    ----------
+    products, plain
+        Rings of sums of x_i * x_j and of x_i, one entry a hop.
+    oldest, length
+        Place of the first hop, and the samples in all of them.
+    total, sums
+        Working memory: one entry of `products`, and of `plain` as one row.
+    out, which
+        Covariances ``(k, n, n)``, and which one is written.
+    """
+    n = out.shape[1]
+    add_hops(products, oldest, total, n, True)
+    for i in range(n):
+        sums[0, i] = plain[oldest, i]
+    for h in range(1, len(plain)):
+        for i in range(n):
+            sums[0, i] = sums[0, i] + plain[(oldest + h) % len(plain), i]
+    for i in range(n):
+        sums[0, i] = sums[0, i] / length
+    row, step = total.ctypes.data, total.shape[1] * 8
+    samples = like(load(row), float(length))
+    for i in range(n):
+        mean = splat(sums.ctypes.data + i * 8)
+        for j in range(i // LANES * 64, n * 8, 64):
+            value = sub(div(load(row + j), samples), mul(mean, load(sums.ctypes.data + j)))
+            store(row + j, value)
+        for j in range(i, n):
+            out[which, i, j] = total[i, j]
+            out[which, j, i] = total[i, j]
+        row += step
+
+
+@njit(_STEP, cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def clean_step(
+    x: Any, n: int, start: int, length: int, hop: int, seen: Any, clean: Any, products: Any, plain: Any, total: Any,
+    sums: Any, out: Any, done: int,
+) -> Any:  # fmt: skip
+    """Hear samples that are all valid, and write the covariances of the windows that end with them.
+
+    Returns the index of the first window that is written or the next one, and how many are written in all; -1 in
+    place of the latter, and nothing is done, where some hop in the ring is not clean.
+
+    Parameters
+    ----------
+    x, n, start
+        As from `padded`; how many samples, and the index of the first.
+    length, hop
+        Of the windows [samples].
+    seen
+        Where this segment began, and up to where it was heard (see `Grid.next`).
+    clean, products, plain
+        Rings of hops.
+    total, sums, out
+        As for `clean_window`.
+    done
+        How many of `out` are written already.
+    """
+    begin = seen[0] if seen[1] == start else start
+    first = max(-(-begin // hop), (start - length) // hop + 1)
+    for h in range(len(clean)):
+        if not clean[h]:
+            return first, -1
+    if n == 0:
+        return first, done
+    seen[0], seen[1] = begin, start + n
+    at = max(start, first * hop)
+    while at < start + n:
+        end = min((at // hop + 1) * hop, start + n)
+        place = at // hop % len(plain)
+        if at % hop == 0:
+            plain[place] = 0.0
+        part = x[at - start :]
+        add_products(part, part, end - at, products[place], out.shape[1], out.shape[1], True, at % hop == 0)
+        add_rows(part, end - at, plain[place])
+        if end % hop == 0 and end >= first * hop + length:
+            clean_window(products, plain, (place + 1) % len(plain), length, total, sums, out, done)
+            done += 1
+        at = end
+    return first, done
 
 
 @njit(_CENTRE, cache=True, nogil=True)  # type: ignore[untyped-decorator]
@@ -71,7 +143,7 @@ def centre(products: Any, sums: Any, counts: Any, need: float, out: Any, valid: 
     need
         Instants that a cell needs to be valid, at least 1; other cells become 0.
     """
-    n = products.shape[0]
+    n = out.shape[0]
     for i in range(n):
         for j in range(i, n):
             m = counts[i, j]
