@@ -8,7 +8,6 @@ from typing import Any, Literal, final
 
 import numpy as np
 
-from ranvier.decode._links import sigmoid, softmax
 from ranvier.decode._sample import SampleStage, flat, need_array, real_dtype
 from ranvier.errors import ContractError
 from ranvier.stage import Contract, Tags
@@ -43,7 +42,7 @@ class Linear(SampleStage):
     Notes
     -----
     *In*: samples of any shape. *Out*: one number an output. Delay, support, settle: none added. A sample
-    with an invalid number gives an invalid one. Portable with ``identity``, else exact.
+    with an invalid number gives an invalid one. Portable.
     """
 
     weights: np.ndarray
@@ -62,27 +61,28 @@ class Linear(SampleStage):
     @property
     def tags(self) -> Tags:  # type: ignore[override]
         plain = self.link == "identity"
-        return Tags(exactness="portable" if plain else "exact", linear=plain and not self.bias.any())
+        return Tags(exactness="portable", linear=plain and not self.bias.any())
 
     def describe_samples(self, info: StreamInfo) -> StreamInfo:
         return info.but(shape=(len(self.names),), channels=Channels.of(self.names, self.kind, self.units))
 
     def design(self, info: StreamInfo) -> Any:
-        from ranvier.kernels._linear import linear
+        from ranvier.kernels import _linear, _links
 
-        kernel = linear[real_dtype(info) if self.link == "identity" else np.float64]
-        return kernel, np.ascontiguousarray(self.weights.T), np.array(self.bias)
+        link = None if self.link == "identity" else getattr(_links, self.link)
+        kernel = _linear.linear[np.float64 if link else real_dtype(info)]
+        return kernel, link, np.ascontiguousarray(self.weights.T), np.array(self.bias)
 
     def transform(self, design: Any, x: Array, used: Array, y: Array) -> None:
-        linear, weights, bias = design
-        if self.link == "identity":
+        linear, link, weights, bias = design
+        if link is None:
             linear(flat(x, y.dtype), used, weights, bias, y)
             return
-        function = softmax if self.link == "softmax" else sigmoid
-        scores = np.empty(y.shape)
+        scores = y if y.dtype == np.float64 else np.empty(y.shape)
         linear(flat(x, np.float64), used, weights, bias, scores)
-        for i in np.flatnonzero(used):
-            y[i] = function(scores[i])
+        link(scores, used)
+        if scores is not y:
+            y[...] = scores
 
     @classmethod
     def from_sklearn(

@@ -1,4 +1,4 @@
-"""From scores to probabilities, one sample at a time."""
+"""From scores to probabilities, one sample at a time; what many need at once stands in `ranvier.kernels._links`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,17 @@ from ranvier.stream import Array
 
 def softmax(score: Array) -> Array:
     """Return probabilities that are in proportion to the exponentials of the scores."""
-    e = np.exp(score - score.max())
-    return np.asarray(e / e.sum())
+    return _linked("softmax", score)
 
 
 def sigmoid(score: Array) -> Array:
     """Return probabilities that are in proportion to the logistic functions of the scores."""
-    return softmax(np.minimum(score, 0) - np.log1p(np.exp(-np.abs(score))))
+    return _linked("sigmoid", score)
+
+
+def _linked(link: str, score: Array) -> Array:
+    from ranvier.kernels import _links
+
+    row = np.array(score, dtype=np.float64, order="C")[None]
+    getattr(_links, link)(row, np.ones(1, bool))
+    return np.asarray(row[0])

@@ -51,18 +51,20 @@ class SampleStage(BlockStage):
     @final
     def prepare(self, info: StreamInfo) -> State:
         out = self.describe(info)
-        return State((self.design(info), Scratch(out.shape, out.dtype)))
+        nothing = Block(np.zeros((0, *out.shape), out.dtype))
+        return State((self.design(info), Scratch(out.shape, out.dtype), nothing))
 
     @final
     def step(self, state: State, block: Block) -> Block:
-        design, scratch = state.design
-        y, w = scratch.take(block.n)
-        if not block.n:
-            return Block(y, block.start, None, block.at)
+        design, scratch, nothing = state.design
+        n = len(block.data)
+        if not n:
+            return Block(nothing.data, block.start, nothing.valid, block.at)
+        y, w = scratch.take(n)
         if is_all_valid(block.valid):
-            used = np.ones(block.n, bool)
+            used = np.ones(n, bool)
         else:
-            used = np.asarray(block.valid.reshape(block.n, -1).all(axis=1))
+            used = np.asarray(block.valid.reshape(n, -1).all(axis=1))
         self.transform(design, block.data, used, y)
         if used.all():
             return Block(y, block.start, None, block.at)

@@ -9,6 +9,8 @@ from numba import types
 
 from ranvier.kernels._jit import kernel
 
+LANES = 8  # outputs from which on a row of weights fills a register
+
 
 def _signature(real: Any) -> Any:
     samples = types.Array(real, 2, "A", readonly=True)
@@ -42,12 +44,20 @@ def linear(x: Any, used: Any, weights: Any, bias: Any, y: Any) -> None:
         if not used[i]:
             for j in range(n_outputs):
                 y[i, j] = 0.0
-            continue
-        for j in range(n_outputs):
-            total[j] = bias[j]
-        for k in range(n_inputs):
-            value = np.float64(x[i, k])
+        elif n_outputs < LANES:  # two sums in registers at a time
+            for j in range(0, n_outputs, 2):
+                other = min(j + 1, n_outputs - 1)
+                one, two = bias[j], bias[other]
+                for k in range(n_inputs):
+                    value = np.float64(x[i, k])
+                    one, two = one + value * weights[k, j], two + value * weights[k, other]
+                y[i, j], y[i, other] = one, two
+        else:
             for j in range(n_outputs):
-                total[j] += value * weights[k, j]
-        for j in range(n_outputs):
-            y[i, j] = total[j]
+                total[j] = bias[j]
+            for k in range(n_inputs):
+                value = np.float64(x[i, k])
+                for j in range(n_outputs):
+                    total[j] += value * weights[k, j]
+            for j in range(n_outputs):
+                y[i, j] = total[j]
