@@ -56,6 +56,29 @@ def test_streamed_in_any_blocks_fbcca_gives_the_same_bits(shared):
     assert np.array_equal(*outs)
 
 
+@pytest.mark.parametrize("name", ["kalunga2016_ssvep/sub-01_run-1_raw.fif", "eegmmidb_s001/S001R04.edf"])
+def test_tangent_vectors_of_real_covariances_are_lapacks(shared, name):
+    """After a common reference; 1 s of 64 channels in this band has condition numbers of 1e7."""
+    rec = record.open(shared / name)
+    front = (
+        channels.Pick("eeg") | denoise.Bandpass(8, 30) | channels.CommonReference() | features.Covariance(1.0, 0.25)
+    )  # fmt: skip
+    x = np.concatenate([b.data[b.valid.all(axis=(1, 2))] for b in through(front, rec, stop=19_000) if b.n])
+    info = stream(x.shape[1:])
+    stage = decode.TangentSpace("euclid").fit_samples(info, samples(x[::3], np.zeros((len(x[::3]), 1))))
+    out = run(stage, info, x)
+    assert out.valid.all()
+    rank = len(stage.whitening)
+    assert rank == x.shape[1] - 1
+    upper = np.triu_indices(rank)
+    for a, mine in zip(stage.whitening @ x @ stage.whitening.T, out.data, strict=True):
+        values, vectors = np.linalg.eigh((a + a.T) / 2)
+        logarithm = (vectors * np.log(values)) @ vectors.T
+        apart = np.linalg.norm(mine - logarithm[upper] * np.where(upper[0] == upper[1], 1, np.sqrt(2)))
+        assert apart < 5e-13 * np.sqrt(rank) + 2e-15 * values[-1] / values[0]
+        assert apart < 1e-8 * np.linalg.norm(mine)
+
+
 def nrmse(decoded, truth):
     return float(np.sqrt(np.square(decoded - truth).mean() / np.square(truth).mean()))
 

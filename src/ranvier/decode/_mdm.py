@@ -7,10 +7,8 @@ from typing import Any, ClassVar, Literal, final
 
 import numpy as np
 
-from ranvier.decode._links import softmax
 from ranvier.decode._sample import SampleStage, class_channels, need_array
 from ranvier.decode._spd import compress, mean_of, whitener
-from ranvier.decode._tangent import Whitened
 from ranvier.decode._training import classes_of, matrices_of, need_matrices
 from ranvier.stage import Contract, Estimator, Samples, Tags
 from ranvier.stream import Array, StreamInfo
@@ -61,15 +59,15 @@ class ClassDistances(SampleStage):
     Notes
     -----
     *In*: covariances ``(n, n)``. *Out*: one number a class, ``softmax(-distance**2)``. Delay, support,
-    settle: none added. A covariance with an invalid cell, or that is not positive definite, gives an invalid
-    sample. Exact (LAPACK inside).
+    settle: none added. A covariance with an invalid cell, or that is not positive definite, to within rounding (see
+    `TangentProjection`), gives an invalid sample. Portable.
 
     References
     ----------
     Barachant, Bonnet, Congedo, Jutten, IEEE Trans. Biomed. Eng. 59 (2012) 920.
     """
 
-    tags: ClassVar[Tags] = Tags(exactness="exact")
+    tags: ClassVar[Tags] = Tags(exactness="portable")
     whitenings: np.ndarray
     classes: tuple[str, ...]
     contract: Contract
@@ -83,17 +81,16 @@ class ClassDistances(SampleStage):
         return info.but(shape=(len(self.classes),), channels=class_channels(self.classes))
 
     def design(self, info: StreamInfo) -> Any:
-        return [Whitened(w) for w in self.whitenings], np.zeros(len(self.classes))
+        from ranvier.kernels import _links, _spd
+
+        _, rank, n = self.whitenings.shape
+        return _spd.distances, _links.softmax, _spd.turned(self.whitenings), rank, _spd.room(n, rank)
 
     def transform(self, design: Any, x: Array, used: Array, y: Array) -> None:
-        whites, score = design
-        for i in np.flatnonzero(used):
-            for k, white in enumerate(whites):
-                a = white(x[i])
-                values = np.linalg.eigvalsh(a) if a is not None else np.zeros(1)
-                if not values[0] > 0:
-                    used[i] = False
-                    break
-                score[k] = -np.square(np.log(values)).sum()
-            else:
-                y[i] = softmax(score)
+        distances, softmax, whites, rank, room = design
+        scores = y if y.dtype == np.float64 else np.empty(y.shape)
+        distances(np.ascontiguousarray(x, dtype=np.float64), used, whites, rank, room, scores)
+        np.negative(scores, out=scores)
+        softmax(scores, used)
+        if scores is not y:
+            y[used] = scores[used]
