@@ -43,7 +43,8 @@ def filter_bank(lows: Sequence[float], high: float, order: int = 4) -> Parallel:
 
 def band_weights(n_bands: int) -> Real:
     """Return how much each band counts: ``n**-1.25 + 0.25`` (Chen et al. 2015)."""
-    return np.asarray(np.arange(1, n_bands + 1) ** -1.25 + 0.25, dtype=np.float64)
+    b = np.arange(1.0, n_bands + 1)
+    return np.asarray(1 / (b * np.sqrt(np.sqrt(b))) + 0.25)  # roots and no powers: the same bits on every CPU
 
 
 def need_bands(who: Any, info: StreamInfo, n_bands: int) -> int:

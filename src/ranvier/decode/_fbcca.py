@@ -9,8 +9,8 @@ import numpy as np
 
 from ranvier.decode._bands import band_weights, need_bands, window_rate
 from ranvier.decode._sample import SampleStage, class_channels
-from ranvier.decode._spd import RANK
-from ranvier.decode._training import Real, need_windows
+from ranvier.decode._training import need_windows
+from ranvier.decode._waves import sine_and_cosine
 from ranvier.errors import ContractError
 from ranvier.stage import Tags, need_stream
 from ranvier.stream import Array, Info, StreamInfo
@@ -38,7 +38,7 @@ class FBCCA(SampleStage):
     *In*: windows ``(length, n_bands * n)``, from `filter_bank`, then `Window` or `Epoch`. *Out*: one score a
     target, the sum over bands of ``(b**-1.25 + 0.25) * r**2``, r being the largest canonical correlation.
     Delay, support, settle: none added. A window with an invalid number, or with a band that is constant, gives
-    an invalid sample. Exact (LAPACK inside).
+    an invalid sample. Portable.
 
     Examples
     --------
@@ -54,7 +54,7 @@ class FBCCA(SampleStage):
     Eng. 54 (2007) 1172.
     """
 
-    tags: ClassVar[Tags] = Tags(exactness="exact")
+    tags: ClassVar[Tags] = Tags(exactness="portable")
     frequencies: tuple[float, ...]
     n_harmonics: int = 3
     n_bands: int = 1
@@ -91,43 +91,27 @@ class FBCCA(SampleStage):
         return info.but(shape=(len(labels),), channels=class_channels(labels))
 
     def design(self, info: StreamInfo) -> Any:
-        length, bands = info.shape[0], self.n_bands
-        n = info.n_channels // bands
-        sines = np.concatenate([self._sines(f, length, float(window_rate(info))) for f in self.frequencies], axis=1)
-        room = np.zeros((bands, n, length)), np.zeros((bands, n, sines.shape[1]))
-        return np.ascontiguousarray(sines), band_weights(bands), room
+        from ranvier.kernels import _canonical
 
-    def _sines(self, frequency: float, length: int, rate: float) -> Real:
-        """Return an orthonormal basis of the sines and cosines, ``(length, 2 * n_harmonics)``; 0 above rate / 2."""
-        out = np.zeros((length, 2 * self.n_harmonics))
-        k = np.arange(1, self.n_harmonics + 1)
-        k = k[k * frequency < rate / 2]
-        angle = 2 * np.pi * frequency / rate * np.arange(length)[:, None] * k
-        waves = np.concatenate([np.sin(angle), np.cos(angle)], axis=1)
-        out[:, : 2 * len(k)] = np.linalg.qr(waves - waves.mean(axis=0))[0]
-        return out
+        n, rate = info.n_channels // self.n_bands, float(window_rate(info))
+        sets = np.zeros((len(self.frequencies), 2 * self.n_harmonics, info.shape[0]))
+        for waves, frequency in zip(sets, self.frequencies, strict=True):
+            for k in range(1, self.n_harmonics + 1):
+                if k * frequency < rate / 2:
+                    waves[2 * k - 2 : 2 * k] = sine_and_cosine(np.arange(info.shape[0]) * (k * frequency / rate))
+            _canonical.orthonormal(waves)
+        waves, apart = _canonical.in_lanes(sets.transpose(0, 2, 1))
+        room = _canonical.room(info.shape[0], n, waves, apart)
+        return _canonical.correlate, waves, apart, room, np.zeros(apart), band_weights(self.n_bands).tolist()
 
     def transform(self, design: Any, x: Array, used: Array, y: Array) -> None:
-        sines, weights, (window, cross) = design
-        bands, n, length = window.shape
+        correlate, waves, apart, room, scores, weights = design
+        length, n = x.shape[1], x.shape[2] // len(weights)
         for i in np.flatnonzero(used):
-            window[...] = x[i].T.reshape(bands, n, length)
-            window -= window.mean(axis=2, keepdims=True)
-            power = np.square(window).sum(axis=2, keepdims=True)
-            if not (np.isfinite(power).all() and (power.max(axis=1) > 0).all()):
-                used[i] = False
-                continue
-            window /= np.sqrt(np.where(power > 0, power, 1.0))
-            values, vectors = np.linalg.eigh(window @ window.transpose(0, 2, 1))
-            kept = values > RANK * values[:, -1:]
-            white = vectors * np.where(kept, 1 / np.sqrt(np.where(kept, values, 1.0)), 0.0)[:, None, :]
-            np.matmul(window, sines, out=cross)
-            y[i] = weights @ self._correlations(white.transpose(0, 2, 1) @ cross)
-
-    def _correlations(self, shared: Real) -> Real:
-        """Return the largest squared canonical correlation of each band and target."""
-        bands, n, _ = shared.shape
-        m = shared.reshape(bands, n, len(self.frequencies), -1).transpose(0, 2, 1, 3)
-        turned = m.transpose(0, 1, 3, 2)
-        small = m @ turned if n <= m.shape[-1] else turned @ m
-        return np.asarray(np.linalg.eigvalsh(small)[..., -1])
+            scores[:] = 0
+            for b, weight in enumerate(weights):
+                room[0][:length, :n] = x[i, :, b * n : (b + 1) * n]
+                if not correlate(length, n, waves, apart, room, weight, scores):
+                    used[i] = False
+                    break
+            y[i] = scores[: y.shape[1]]
