@@ -20,13 +20,17 @@ MORE: dict[str, tuple[str, str]] = {
 
 def bench(
     name: Annotated[str | None, typer.Argument(help="Which one, or all; without a name, they are listed.")] = None,
-    channels: Annotated[int | None, typer.Option("--channels", help="How many (implant, eeg).")] = None,
+    channels: Annotated[int | None, typer.Option("--channels", help="How many (implant, eeg, ring, running).")] = None,
     block_ms: Annotated[
-        str | None, typer.Option("--block-ms", help="Lengths of blocks, with commas: 1,5,20 (implant, eeg).")
+        str | None,
+        typer.Option("--block-ms", help="Lengths of blocks, with commas: 1,5,20 (implant, eeg, ring, running)."),
     ] = None,
     seconds: Annotated[float | None, typer.Option("--seconds", help="Data to run over.")] = None,
     peers: Annotated[
-        str | None, typer.Option("--peers", help="Who does the job beside us: scipy,ezmsg; or none (implant, eeg).")
+        str | None, typer.Option("--peers", help="Who does the job beside us: scipy,ezmsg or pipe,pyzmq; or none.")
+    ] = None,
+    cores: Annotated[
+        int | None, typer.Option("--cores", help="Threads that our engine may use (implant, running).")
     ] = None,
     turns: Annotated[int | None, typer.Option("--turns", help="How often everything is timed.")] = None,
     json: Json = False,
@@ -44,7 +48,8 @@ def bench(
     if name != "all" and name not in whats:
         raise ConfigError(f"bench needs one of {', '.join(whats)}, all, list; got {name!r}. Mend the name.")
     given = {
-        "channels": channels, "block_ms": _numbers(block_ms), "seconds": seconds, "peers": _names(peers), "turns": turns
+        "channels": channels, "block_ms": _numbers(block_ms), "seconds": seconds, "peers": _names(peers),
+        "turns": turns, "cores": cores,
     }  # fmt: skip
     options = Options(**{k: v for k, v in given.items() if v is not None})
     found = [_measure(n, what, options) for n, what in whats.items() if name in ("all", n)]

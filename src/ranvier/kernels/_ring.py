@@ -1,14 +1,15 @@
-"""The shared words of a ring: how the one writer claims and publishes, how a reader takes and checks.
+"""The one shared word of a ring: how its writer publishes, how a reader takes and checks.
 
-The writer stores ``claimed = k + 1`` before it touches the memory of block k, and ``written = k + 1`` after. A reader
-that has found ``written > k`` uses the memory and looks at ``claimed`` afterwards: as long as that is at most
-``k + slots``, nobody has begun to overwrite what it used. This is a seqlock with one pair of counters for all slots.
+``written`` is the number of blocks that were published. The writer stores ``written = k + 1`` when block k is complete,
+lets a fence follow, and then may touch the memory of block k + 1, which is that of block ``k + 1 - slots``. A reader
+that has found ``written > k`` uses the memory of block k and looks at ``written`` again afterwards: as long as it is
+less than ``k + slots``, nobody has begun to overwrite what it used. This is a seqlock with one counter for all slots.
 
-Why it holds on any CPU: ``store_release(written)`` lets no earlier store pass it and ``load_acquire(written)`` no later
-load, so who sees the number sees the block. The fence behind ``claimed`` lets no store into the block become visible
-before it, and the fence in front of the last look at ``claimed`` lets no load of the block be done after it; so a
-reader that has read one overwritten byte sees the claim. On x86-64 the plain moves of memory would be in order anyway,
-but ``memcpy`` may use streaming stores, which are not: there, too, the fence is needed. On arm64 it is ``dmb ish``.
+Why it holds on any CPU: the releasing store lets no earlier store pass it and the acquiring load no later load, so who
+sees the number sees the block. The writer's fence lets no store into the next block become visible before the number,
+and the reader's lets no load of the block be done after the last look; so a reader that has read one overwritten byte
+sees that it was. On x86-64 plain moves keep that order anyway, but ``memcpy`` may use streaming stores, which do not:
+there, too, the fence is needed. On arm64 it is ``dmb ish``.
 """
 
 from __future__ import annotations
@@ -19,27 +20,21 @@ from numba import njit
 
 from ranvier.kernels._atomic import fence, load_acquire, store_release
 
-CLAIMED, WRITTEN, CLOSED = 128, 136, 144  # bytes from the start of the memory; one cache line
+WRITTEN, CLOSED = 128, 136  # bytes from the start of the memory; one cache line
 HEAD = 64  # bytes of the head of a slot: start, n, arrival, samples before
 EMPTY, TAKEN, BROKEN = 0, 1, -1
 TRIES = 16  # a writer that overtakes a reader so often while it looks at 32 bytes is none
 
 
-@njit("void(int64, int64)", cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def claim(base: Any, k: Any) -> None:
-    """Say that the memory of block `k` is about to change."""
-    store_release(base + CLAIMED, k + 1)
-    fence()
-
-
 @njit("void(int64, int64, int64, int64, int64, int64, int64)", cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def publish(base: Any, head: Any, k: Any, start: Any, n: Any, arrival: Any, before: Any) -> None:
-    """Write the head of block `k` and let readers see it."""
+    """Write the head of block `k`, let readers see it, and take leave of the memory of the next."""
     store_release(head, start)
     store_release(head + 8, n)
     store_release(head + 16, arrival)
     store_release(head + 24, before)
     store_release(base + WRITTEN, k + 1)
+    fence()
 
 
 @njit("void(int64)", cache=True, nogil=True)  # type: ignore[untyped-decorator]
@@ -54,17 +49,11 @@ def is_closed(base: Any) -> Any:
     return load_acquire(base + CLOSED) != 0
 
 
-@njit("boolean(int64, int64)", cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def is_waiting(base: Any, cursor: Any) -> Any:
-    """Say whether block `cursor` has been published."""
-    return load_acquire(base + WRITTEN) > cursor
-
-
 @njit("boolean(int64, int64, int64)", cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def is_whole(base: Any, slots: Any, k: Any) -> Any:
     """Say that nothing of block `k` was overwritten before now."""
     fence()
-    return load_acquire(base + CLAIMED) <= k + slots
+    return load_acquire(base + WRITTEN) < k + slots
 
 
 @njit(  # type: ignore[untyped-decorator]
@@ -106,7 +95,7 @@ def take(base: Any, heads: Any, slots: Any, rows: Any, cursor: Any, room: Any, n
         start, n = load_acquire(head), load_acquire(head + 8)
         arrival, before = load_acquire(head + 16), load_acquire(head + 24)
         fence()
-        if load_acquire(base + CLAIMED) <= k + slots:
+        if load_acquire(base + WRITTEN) < k + slots:
             if n < 1 or n > rows or before < 0:
                 break
             return TAKEN, k, start, n, arrival, before

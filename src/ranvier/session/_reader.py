@@ -13,7 +13,7 @@ from ranvier.errors import FormatError
 from ranvier.session._layout import Layout
 from ranvier.session._memory import Bytes
 from ranvier.session._wake import Waiter, Wake
-from ranvier.stream import Block, StreamInfo
+from ranvier.stream import Block, StreamInfo, all_valid
 
 if TYPE_CHECKING:
     from typing import Self
@@ -62,30 +62,31 @@ class Reader:
         self._slots, self._rows = layout.slots, layout.rows
         self._data = layout.data(memory, info)
         self._data.flags.writeable = False
-        self._take, self._whole, self._new = words.take, words.is_whole, words.is_waiting
-        self._over = words.is_closed
+        self._valid = all_valid(self._data.shape[1:])
+        self._take, self._whole, self._over = words.take, words.is_whole, words.is_closed
+        self._written = memory.data[words.WRITTEN : words.WRITTEN + 8].cast("q")  # a hint; `take` makes sure
         self._room = max(layout.slots // ROOM, 1)
         self._newest = newest
         self._wake, self._connection, self._leave = wake, connection, leave
         self._waiter = Waiter(wake.fileno(), *([] if connection is None else [connection.fileno()]))
         self._open, self._forsaken = True, False
         self._cursor = self._before = self._last = self._n = 0
-        found = self._look(True)  # begin behind what is there
-        if found is not None:
+        found = self._look(True)
+        if found is not None:  # begin with the newest there is, or behind it
             _, k, _, n, _, before = found
-            self._cursor, self._before = k + 1, before + n
+            self._cursor, self._before = (k, before) if newest else (k + 1, before + n)
 
     def wait(self, timeout: float) -> bool:
         """Wait until there is something to read, at most `timeout` [s]; False: there is not, or never will be."""
         deadline = None
-        while not self._new(self._base, self._cursor):
+        while self._written[0] == self._cursor:
             if self.closed:
-                return bool(self._new(self._base, self._cursor))
+                return self._written[0] != self._cursor
             now = time.monotonic()
             deadline = now + timeout if deadline is None else deadline
             ready = self._waiter(deadline - now)
             if not ready:
-                return bool(self._new(self._base, self._cursor))
+                return self._written[0] != self._cursor
             self._wake.clear()
             if self._connection is not None and self._connection.fileno() in ready:
                 self._forsaken = True
@@ -106,7 +107,7 @@ class Reader:
                 self.lost_blocks += blocks
                 self.lost_samples += samples
         self._last, self._n, self._cursor, self._before = k, n, k + 1, before + n
-        return Block(self._data[k % self._slots, :n], start)
+        return Block(self._data[k % self._slots, :n], start, self._valid if n == self._rows else None)
 
     def intact(self) -> bool:
         """Say that nothing of the block that was read last has been overwritten so far; otherwise count it as lost.

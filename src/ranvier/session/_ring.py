@@ -56,7 +56,7 @@ class Ring:
         self._base = int(self._memory.__array_interface__["data"][0])
         self._heads = self._base + layout.heads_at
         self._data = layout.data(self._memory, info)
-        self._claim, self._publish, self._close, self._head = words.claim, words.publish, words.close, words.HEAD
+        self._publish, self._close, self._head = words.publish, words.close, words.HEAD
         self._k = self._stop = self._total = 0
         self._slot = Slot(self)
         self._wakes: tuple[Wake, ...] = ()
@@ -127,7 +127,8 @@ class Ring:
         Parameters
         ----------
         newest
-            Whether it is always given the newest block and leaves out what it has no time for: for displays.
+            Whether it is always given the newest block, from the last there is now on, and leaves out what it has no
+            time for: for displays.
         """
         wake = new_wake()
         self._join(wake)
@@ -150,19 +151,8 @@ class Ring:
         arrival
             When they came [ns of time.monotonic]; None for the moment of publication.
         """
-        if not self._open:
-            raise StateError(f"Ring needs to be open to be written; {self.info.name!r} was closed. Make a new one.")
-        if not 0 < n <= self.block:
-            raise ContractError(f"Ring needs 1 to {self.block} samples in a slot; got {n}. Give block when it is made.")
-        if start is None:
-            start = self._stop
-        elif start < self._stop:
-            raise ContractError(
-                f"Ring needs indices that go on; got a block from sample {start} after one up to {self._stop}. Count "
-                "samples from the start of the stream, also over gaps."
-            )
         slot = self._slot
-        slot.n, slot.start, slot.arrival = n, start, arrival
+        slot.n, slot.start, slot.arrival = n, self._check(n, start), arrival
         return slot
 
     def write(self, samples: Array, start: int | None = None, arrival: int | None = None) -> int:
@@ -180,11 +170,15 @@ class Ring:
                 f"Ring needs samples of {self.info.dtype} {('n', *self.info.shape)}, as described; got {samples.dtype} "
                 f"{samples.shape}. Describe the stream as it is delivered."
             )
-        block = self.block
-        for a in range(0, len(samples), block):
-            part = samples[a : a + block]
-            with self.slot(len(part), None if start is None else start + a, arrival) as rows:
-                np.copyto(rows, part)
+        block, n = self.block, len(samples)
+        if n <= block:
+            if n:
+                start = self._check(n, start)
+                np.copyto(self._place(n), samples)
+                self._end(n, start, arrival)
+            return self._stop
+        for a in range(0, n, block):
+            self.write(samples[a : a + block], None if start is None else start + a, arrival)
         return self._stop
 
     def close(self) -> None:
@@ -202,10 +196,23 @@ class Ring:
     def __exit__(self, kind: type[BaseException] | None, e: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
-    def _begin(self, n: int) -> Array:
-        k = self._k
-        self._claim(self._base, k)
-        rows: Array = self._data[k % self.slots, :n]
+    def _check(self, n: int, start: int | None) -> int:
+        """Return the index of the first sample of a block that may come next."""
+        if not self._open:
+            raise StateError(f"Ring needs to be open to be written; {self.info.name!r} was closed. Make a new one.")
+        if not 0 < n <= self.block:
+            raise ContractError(f"Ring needs 1 to {self.block} samples in a slot; got {n}. Give block when it is made.")
+        if start is None:
+            return self._stop
+        if start < self._stop:
+            raise ContractError(
+                f"Ring needs indices that go on; got a block from sample {start} after one up to {self._stop}. Count "
+                "samples from the start of the stream, also over gaps."
+            )
+        return start
+
+    def _place(self, n: int) -> Array:
+        rows: Array = self._data[self._k % self.slots, :n]
         return rows
 
     def _end(self, n: int, start: int, arrival: int | None) -> None:
@@ -239,7 +246,7 @@ class Slot:
         self.arrival: int | None = None
 
     def __enter__(self) -> Array:
-        return self.ring._begin(self.n)
+        return self.ring._place(self.n)
 
     def __exit__(self, kind: type[BaseException] | None, e: BaseException | None, trace: TracebackType | None) -> None:
         if kind is None:

@@ -37,7 +37,10 @@ class EventWake:
             return  # struck 2**64 times: it is readable
 
     def clear(self) -> None:
-        _drain(self._fd)
+        try:
+            os.read(self._fd, 8)
+        except BlockingIOError:
+            return  # not struck
 
     def fileno(self) -> int:
         return self._fd
@@ -122,7 +125,7 @@ class Waiter:
 
 def _drain(fd: int) -> None:
     try:
-        while len(os.read(fd, 4096)) == 4096:
+        while len(os.read(fd, 512)) == 512:
             pass
     except BlockingIOError:
         return

@@ -3,12 +3,14 @@
 from ranvier.evaluate.bench._eeg import eeg
 from ranvier.evaluate.bench._implant import implant
 from ranvier.evaluate.bench._options import Options
+from ranvier.evaluate.bench._ring import ring
 from ranvier.evaluate.bench._tables import markdown, sentences, tables
 
 # name -> what it measures, and the function: Options, and what to tell of its progress -> results
 BENCHES = {
     "implant": ("1,024 channels at 30 kHz: gain, reference, band-pass, spikes, power, Kalman", implant),
     "eeg": ("64 channels at 1 kHz: notch, band-pass, reference, covariance, tangent space, decision", eeg),
+    "ring": ("1,024 channels in blocks of 1 ms from one thread or process to another", ring),
 }
 
-__all__ = ["BENCHES", "Options", "eeg", "implant", "markdown", "sentences", "tables"]
+__all__ = ["BENCHES", "Options", "eeg", "implant", "markdown", "ring", "sentences", "tables"]

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from ranvier.errors import ConfigError, RanvierError
 from ranvier.evaluate.bench._machine import versions
 
-PEERS = ("scipy", "ezmsg", "brainflow", "spikeinterface")
+PEERS = ("scipy", "ezmsg", "brainflow", "spikeinterface", "pipe", "queue", "pyzmq", "pylsl")
+USUAL = ("scipy", "ezmsg")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +25,10 @@ class Options:
     seconds
         Data that everything runs over, in all turns together [s].
     peers
-        Who does the same job beside us; those that are not installed are named in the notes.
+        Who does the same job beside us; None for those that the benchmark usually has. Those that are not installed
+        are named in the notes.
+    cores
+        How many threads our engine may use.
     turns
         How often everybody is timed, in turns.
     seed
@@ -36,17 +40,18 @@ class Options:
     channels: int | None = None
     block_ms: tuple[float, ...] | None = None
     seconds: float = 5.0
-    peers: tuple[str, ...] = ("scipy", "ezmsg")
+    peers: tuple[str, ...] | None = None
+    cores: int = 1
     turns: int = 7
     seed: int = 20_26
     profile: bool = True
 
     def __post_init__(self) -> None:
-        sizes = [("channels", self.channels), ("turns", self.turns), ("seconds", self.seconds)]
+        sizes = [("channels", self.channels), ("turns", self.turns), ("cores", self.cores), ("seconds", self.seconds)]
         for name, value in (*sizes, *[("block_ms", b) for b in self.block_ms or ()]):
             if value is not None and not value > 0:
                 raise ConfigError(f"bench needs {name} > 0; got {name}={value:g}. Make it larger.")
-        strange = [p for p in self.peers if p not in PEERS]
+        strange = [p for p in self.peers or () if p not in PEERS]
         if strange:
             raise ConfigError(f"bench needs peers among {', '.join(PEERS)}; got {', '.join(strange)}. Mend the names.")
 
@@ -62,20 +67,25 @@ class Options:
             out.append((ms, round(n)))
         return out
 
-    def usable_peers(self, known: Mapping[str, Sequence[str]]) -> tuple[list[str], list[str]]:
+    def usable_peers(
+        self, known: Mapping[str, Sequence[str]], usual: Sequence[str] = USUAL
+    ) -> tuple[list[str], list[str]]:
         """Return the peers asked for that do the job and are installed, and notes on the others.
 
         Parameters
         ----------
         known
             Name of a peer -> packages that it needs.
+        usual
+            Who is taken if nobody was asked for.
         """
-        wanted = [p for p in known if p in self.peers]
+        asked = usual if self.peers is None else self.peers
+        wanted = [p for p in known if p in asked]
         there = [p for p in wanted if len(versions(*known[p])) == len(known[p])]
         notes = [
             f"{p} is not installed and was left out: pip install {' '.join(known[p])}" for p in wanted if p not in there
         ]
-        return there, [*notes, *[f"{p} does not do this job" for p in self.peers if p not in known]]
+        return there, [*notes, *[f"{p} does not do this job" for p in asked if p not in known]]
 
 
 def same(what: str, found: float, most: float) -> float:

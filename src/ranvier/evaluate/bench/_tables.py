@@ -39,6 +39,17 @@ EEG: list[Column] = [
     ("with a decision [us]", _number("decide_us")),
     *_BESIDE,
 ]
+RING: list[Column] = [
+    ("block [ms]", lambda r: f"{r['block_ms']:g}"),
+    ("between", lambda r: r["between"]),
+    ("by", lambda r: r["who"]),
+    ("sent to received, p50 / p99 / p99.9 [us]", _three),
+    ("CPU to send [us]", _number("cpu_sends")),
+    ("CPU to receive [us]", _number("cpu_receives")),
+    ("as fast as it goes [GB/s]", _number("gbytes", 2)),
+    ("lost", _number("lost")),
+]
+KINDS = {"implant": IMPLANT, "eeg": EEG, "ring": RING}
 PROFILE: list[Column] = [
     ("block [ms]", lambda r: f"{r['block_ms']:g}"),
     ("part", lambda r: r["part"].replace("  ", "- ")),
@@ -59,23 +70,28 @@ def markdown(found: Mapping[str, Any]) -> str:
 
 def tables(found: Mapping[str, Any]) -> list[Cells]:
     """Return heads and cells of the tables: who is how fast, then where our time goes, if that was measured."""
-    made = [_cells(IMPLANT if "limits" in found else EEG, found["rows"])]
+    made = [_cells(KINDS[_kind(found)], found["rows"])]
     return [*made, _cells(PROFILE, found["profile"])] if "profile" in found else made
 
 
 def sentences(found: Mapping[str, Any]) -> list[str]:
     """Return what else there is to say; the circumstances last."""
-    said = [_agreement(found["checks"])] if found["checks"] else []
-    if "limits" in found:
+    kind = _kind(found)
+    said = [_agreement(found["checks"])] if found.get("checks") else []
+    if kind == "implant":
         k = found["limits"]
         said += [
             f"Limit: {k['fma_gflops']:.0f} GFLOP/s of fused multiply-adds in float32, so {k['implant_ns']:.3f} ns a "
             f"sample and channel; memory is read at {k['read_gbytes']:.0f} GB/s.",
             f"The decoded velocity correlates {found['velocity_correlation']:.2f} with the true one.",
         ]
-    else:
+    elif kind == "eeg":
         said.append(f"Windows decided rightly: {100 * found['accuracy']:.0f} %.")
     return [*said, *found["notes"], _circumstances(found)]
+
+
+def _kind(found: Mapping[str, Any]) -> str:
+    return str(found.get("kind", "implant" if "limits" in found else "eeg"))
 
 
 def _cells(columns: Sequence[Column], rows: Iterable[Mapping[str, Any]]) -> Cells:
