@@ -1,6 +1,7 @@
 """Benchmarks: the same job done by us and by others, outputs compared first, timed in turns on one core."""
 
 from ranvier.evaluate.bench._eeg import eeg
+from ranvier.evaluate.bench._fbcca import fbcca
 from ranvier.evaluate.bench._implant import implant
 from ranvier.evaluate.bench._options import Options
 from ranvier.evaluate.bench._ring import ring
@@ -10,7 +11,8 @@ from ranvier.evaluate.bench._tables import markdown, sentences, tables
 BENCHES = {
     "implant": ("1,024 channels at 30 kHz: gain, reference, band-pass, spikes, power, Kalman", implant),
     "eeg": ("64 channels at 1 kHz: notch, band-pass, reference, covariance, tangent space, decision", eeg),
+    "fbcca": ("1 s of 9 channels at 250 Hz: canonical correlation with 40 flickering targets", fbcca),
     "ring": ("1,024 channels in blocks of 1 ms from one thread or process to another", ring),
 }
 
-__all__ = ["BENCHES", "Options", "eeg", "implant", "markdown", "ring", "sentences", "tables"]
+__all__ = ["BENCHES", "Options", "eeg", "fbcca", "implant", "markdown", "ring", "sentences", "tables"]

@@ -49,7 +49,12 @@ RING: list[Column] = [
     ("as fast as it goes [GB/s]", _number("gbytes", 2)),
     ("lost", _number("lost")),
 ]
-KINDS = {"implant": IMPLANT, "eeg": EEG, "ring": RING}
+FLICKER: list[Column] = [
+    ("", lambda r: r["who"]),
+    ("a decision, p50 / p99 / p99.9 [us]", _three),
+    ("CPU, times ours", _number("times_ours", 1)),
+]
+KINDS = {"implant": IMPLANT, "eeg": EEG, "fbcca": FLICKER, "ring": RING}
 PROFILE: list[Column] = [
     ("block [ms]", lambda r: f"{r['block_ms']:g}"),
     ("part", lambda r: r["part"].replace("  ", "- ")),
@@ -85,7 +90,7 @@ def sentences(found: Mapping[str, Any]) -> list[str]:
             f"sample and channel; memory is read at {k['read_gbytes']:.0f} GB/s.",
             f"The decoded velocity correlates {found['velocity_correlation']:.2f} with the true one.",
         ]
-    elif kind == "eeg":
+    elif kind in ("eeg", "fbcca"):
         said.append(f"Windows decided rightly: {100 * found['accuracy']:.0f} %.")
     return [*said, *found["notes"], _circumstances(found)]
 
