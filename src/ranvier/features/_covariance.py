@@ -92,7 +92,7 @@ class Covariance(BlockStage):
         grid = self._grid(info)
         length = info.shape[0] if grid is None else grid.length
         need = need_valid(self, self.min_valid, length)
-        sums = Sums(_gram, grid or Grid(length, length), info.n_channels, self.estimator, need)
+        sums = Sums(_gram, grid or Grid(length, length), info.n_channels, self.estimator, need, info.dtype)
         shape = (info.n_channels, info.n_channels)
         scratch, nothing = Scratch(shape, np.float64), Block(np.zeros((0, *shape)))
         if grid is None:
@@ -104,7 +104,7 @@ class Covariance(BlockStage):
         arrays, clean = own or state.arrays, is_all_valid(block.valid)
         if clean and grid is not None:
             data, _ = scratch.take(len(block.data) // grid.hop + 1)
-            start, done = sums.step(arrays, arrays["seen"], block.data, block.start, data)
+            start, done = sums.step(arrays, block.data, block.start, data)
             if done == 0:
                 return Block(nothing.data, start, nothing.valid)
             if done > 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from ranvier.features._grid import Grid
 from ranvier.stream import Array
 
 ROWS = 256  # instants that are widened to float64 at a time
+QUICK = (np.float32, np.float64, np.int16, np.int32)  # numbers that need no step of their own before they are
 
 
 class Sums:
@@ -31,15 +33,20 @@ class Sums:
         ``scm``, ``oas`` or ``lwf``.
     need
         Samples in which both channels must be valid for their cell to be valid.
+    dtype
+        Of the samples.
     """
 
-    def __init__(self, kernels: ModuleType, grid: Grid, n: int, estimator: str, need: int) -> None:
+    def __init__(
+        self, kernels: ModuleType, grid: Grid, n: int, estimator: str, need: int, dtype: np.dtype[Any]
+    ) -> None:
         self.kernels, self.grid, self.n, self.estimator = kernels, grid, n, estimator
         self.hops = grid.length // grid.hop
         self.need = float(need)
         self.total = kernels.padded(3, n, n)
         self.wide, self.seen = kernels.padded(ROWS, n), kernels.padded(ROWS, n)
         self.narrow = self.wide[:, :n]
+        self.quick = kernels.clean_step[dtype] if estimator == "scm" and dtype in QUICK else None
 
     def arrays(self) -> dict[str, Array]:
         """Return the memory: products, sums by partner, counts; for clean hops sums alone; for lwf the samples."""
@@ -55,7 +62,7 @@ class Sums:
             "present": np.ones((past, n), bool),
         }
 
-    def step(self, arrays: dict[str, Array], seen: Array, x: Array, start: int, out: Array) -> tuple[int, int]:
+    def step(self, arrays: dict[str, Array], x: Array, start: int, out: Array) -> tuple[int, int]:
         """Hear samples that are all valid and write the windows that they end, as fast as can be.
 
         Returns
@@ -63,24 +70,13 @@ class Sums:
         Index of the first window, and how many there are; -1 where the ring has hops that are not clean, or for an
         estimator that needs more than sums: then nothing is done.
         """
-        first, done = 0, -1
-        if self.estimator == "scm":
-            first, done = self._step(arrays, seen, x[:ROWS], start, out, 0)
-            for a in range(ROWS, len(x) if done >= 0 else 0, ROWS):
-                _, done = self._step(arrays, seen, x[a : a + ROWS], start + a, out, done)
-        return first, done
-
-    def _step(
-        self, arrays: dict[str, Array], seen: Array, x: Array, start: int, out: Array, done: int
-    ) -> tuple[int, int]:
-        m, grid, total = len(x), self.grid, self.total
-        if m:
-            self.narrow[:m] = x
-        first, done = self.kernels.clean_step(
-            self.wide, m, start, grid.length, grid.hop, seen, arrays["clean"], arrays["products"], arrays["plain"],
-            total[0], total[1], out, done,
+        if self.quick is None:
+            return 0, -1
+        found: tuple[int, int] = self.quick(
+            np.ascontiguousarray(x), start, self.grid.length, self.grid.hop, arrays["seen"], arrays["clean"],
+            arrays["products"], arrays["plain"], self.wide, self.total, out,
         )  # fmt: skip
-        return first, done
+        return found
 
     def hear(self, arrays: dict[str, Array], place: int, x: Array, valid: Array | None) -> None:
         """Add samples of one hop; `place` is the index of the first."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from numba import types
 
-from ranvier.kernels._jit import njit
+from ranvier.kernels._jit import kernel, njit
 from ranvier.kernels._products import LANES, MATRIX, add_products, add_rows, load, padded, splat
 from ranvier.kernels._simd import store
 from ranvier.kernels.ops import add, div, like, mul, sub
@@ -19,9 +19,7 @@ _CUBE = types.float64[:, :, ::1]
 _I8 = types.int64
 _HOPS = types.void(_CUBE, _I8, MATRIX, _I8, types.boolean)
 _CLEAN = types.void(_CUBE, MATRIX, _I8, _I8, MATRIX, MATRIX, _CUBE, _I8)
-_STEP = types.UniTuple(_I8, 2)(
-    MATRIX, _I8, _I8, _I8, _I8, _I8[::1], types.boolean[::1], _CUBE, MATRIX, MATRIX, MATRIX, _CUBE, _I8
-)
+KINDS = (types.float32, types.float64, types.int16, types.int32)
 _CENTRE = "void(float64[:,::1], float64[:,::1], float64[:,::1], float64, float64[:,::1], boolean[:,::1])"
 _FOURTH = "float64(float64[:,::1], boolean[:,::1], int64, float64[:,::1], float64[:,::1], boolean[:,::1])"
 _SHRINK = "float64(float64[:,::1], boolean[:,::1], float64[:,::1], float64)"
@@ -81,52 +79,60 @@ def clean_window(
         row += step
 
 
-@njit(_STEP, cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@kernel(
+    lambda kind: types.UniTuple(_I8, 2)(
+        types.Array(kind, 2, "C", readonly=True), _I8, _I8, _I8, _I8[::1], types.boolean[::1], _CUBE, MATRIX, MATRIX,
+        _CUBE, _CUBE
+    ),
+    KINDS,
+)  # fmt: skip
 def clean_step(
-    x: Any, n: int, start: int, length: int, hop: int, seen: Any, clean: Any, products: Any, plain: Any, total: Any,
-    sums: Any, out: Any, done: int,
+    x: Any, start: int, length: int, hop: int, seen: Any, clean: Any, products: Any, plain: Any, wide: Any, total: Any,
+    out: Any,
 ) -> Any:  # fmt: skip
     """Hear samples that are all valid, and write the covariances of the windows that end with them.
 
-    Returns the index of the first window that is written or the next one, and how many are written in all; -1 in
-    place of the latter, and nothing is done, where some hop in the ring is not clean.
+    Returns the index of the first window that is written, or of the next, and how many are written; -1 in place of
+    the latter, and nothing is done, where some hop in the ring is not clean.
 
     Parameters
     ----------
-    x, n, start
-        As from `padded`; how many samples, and the index of the first.
+    x, start
+        Samples ``(n, n_channels)`` and the index of the first.
     length, hop
         Of the windows [samples].
     seen
         Where this segment began, and up to where it was heard (see `Grid.next`).
     clean, products, plain
         Rings of hops.
-    total, sums, out
-        As for `clean_window`.
-    done
-        How many of `out` are written already.
+    wide, total
+        Working memory: as many samples as are taken at a time, three entries of `products`.
+    out
+        Covariances ``(k, n_channels, n_channels)``.
     """
+    n, stop, done = x.shape[1], start + len(x), 0
     begin = seen[0] if seen[1] == start else start
     first = max(-(-begin // hop), (start - length) // hop + 1)
     for h in range(len(clean)):
         if not clean[h]:
             return first, -1
-    if n == 0:
-        return first, done
-    seen[0], seen[1] = begin, start + n
+    if len(x):
+        seen[0], seen[1] = begin, stop
     at = max(start, first * hop)
-    while at < start + n:
-        end = min((at // hop + 1) * hop, start + n)
+    while at < stop:
+        m = min((at // hop + 1) * hop, stop, at + len(wide)) - at
         place = at // hop % len(plain)
         if at % hop == 0:
             plain[place] = 0.0
-        part = x[at - start :]
-        add_products(part, part, end - at, products[place], out.shape[1], out.shape[1], True, at % hop == 0)
-        add_rows(part, end - at, plain[place])
-        if end % hop == 0 and end >= first * hop + length:
-            clean_window(products, plain, (place + 1) % len(plain), length, total, sums, out, done)
+        for t in range(m):
+            for i in range(n):
+                wide[t, i] = x[at - start + t, i]
+        add_products(wide, wide, m, products[place], n, n, True, at % hop == 0)
+        add_rows(wide, m, plain[place])
+        at += m
+        if at % hop == 0 and at >= first * hop + length:
+            clean_window(products, plain, (place + 1) % len(plain), length, total[0], total[1], out, done)
             done += 1
-        at = end
     return first, done
 
 
