@@ -5,6 +5,7 @@ from ranvier.evaluate.bench._fbcca import fbcca
 from ranvier.evaluate.bench._implant import implant
 from ranvier.evaluate.bench._options import Options
 from ranvier.evaluate.bench._ring import ring
+from ranvier.evaluate.bench._running import running
 from ranvier.evaluate.bench._tables import markdown, sentences, tables
 
 # name -> what it measures, and the function: Options, and what to tell of its progress -> results
@@ -13,6 +14,7 @@ BENCHES = {
     "eeg": ("64 channels at 1 kHz: notch, band-pass, reference, covariance, tangent space, decision", eeg),
     "fbcca": ("1 s of 9 channels at 250 Hz: canonical correlation with 40 flickering targets", fbcca),
     "ring": ("1,024 channels in blocks of 1 ms from one thread or process to another", ring),
+    "running": ("the implant job live: a source in another process, the ring, a block at a time", running),
 }
 
-__all__ = ["BENCHES", "Options", "eeg", "fbcca", "implant", "markdown", "ring", "sentences", "tables"]
+__all__ = ["BENCHES", "Options", "eeg", "fbcca", "implant", "markdown", "ring", "running", "sentences", "tables"]

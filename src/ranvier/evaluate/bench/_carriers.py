@@ -235,9 +235,9 @@ def tell(control: Connection, **said: Any) -> None:
     control.send_bytes(json.dumps(said).encode())
 
 
-def ask(control: Connection) -> dict[str, Any]:
-    """Return what the other side said."""
-    if not control.poll(6 * PATIENCE):
+def ask(control: Connection, patience: float = 6 * PATIENCE) -> dict[str, Any]:
+    """Return what the other side said, within so many seconds."""
+    if not control.poll(patience):
         raise _silent()
     said: dict[str, Any] = json.loads(control.recv_bytes())
     return said
@@ -249,6 +249,6 @@ def _name() -> str:
 
 def _silent() -> RanvierError:
     return RanvierError(
-        "bench ring needs both sides to be heard; one said nothing for a while. Run it on a machine that is less busy, "
+        "bench needs both sides to be heard; one said nothing for a while. Run it on a machine that is less busy, "
         "or leave that peer out with --peers."
     )

@@ -14,8 +14,8 @@ def _number(key: str, digits: int = 0, times: float = 1.0) -> Callable[[Mapping[
     return lambda row: f"{row[key] * times:,.{digits}f}"
 
 
-def _three(row: Mapping[str, Any]) -> str:
-    return " / ".join(f"{row[k]:,.0f}" for k in ("p50_us", "p99_us", "p999_us"))
+def _three(row: Mapping[str, Any], name: str = "") -> str:
+    return " / ".join(f"{row[name + k]:,.0f}" for k in ("p50_us", "p99_us", "p999_us"))
 
 
 _WHO: list[Column] = [("block [ms]", lambda r: f"{r['block_ms']:g}"), ("", lambda r: r["who"])]
@@ -54,7 +54,20 @@ FLICKER: list[Column] = [
     ("a decision, p50 / p99 / p99.9 [us]", _three),
     ("CPU, times ours", _number("times_ours", 1)),
 ]
-KINDS = {"implant": IMPLANT, "eeg": EEG, "fbcca": FLICKER, "ring": RING}
+RUNNING: list[Column] = [
+    ("channels", _number("channels")),
+    *_WHO,
+    ("arrived to done, p50 / p99 / p99.9 [us]", _three),
+    ("arrived to decided [us]", lambda r: _three(r, "decided_") if "decided_p50_us" in r else ""),
+    ("of a core [%]", _number("core_percent", 1)),
+    ("its source [%]", lambda r: f"{r['source_percent']:.1f}" if "source_percent" in r else "within"),
+    ("blocks", _number("blocks")),
+    ("lost", _number("lost")),
+    ("source behind at the end [ms]", _number("behind_ms", 1)),
+    ("p99, times ours", _number("times_ours_p99", 1)),
+    ("does", lambda r: r["does"]),
+]
+KINDS = {"implant": IMPLANT, "eeg": EEG, "fbcca": FLICKER, "ring": RING, "running": RUNNING}
 PROFILE: list[Column] = [
     ("block [ms]", lambda r: f"{r['block_ms']:g}"),
     ("part", lambda r: r["part"].replace("  ", "- ")),
