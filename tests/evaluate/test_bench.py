@@ -218,5 +218,5 @@ def test_peers_that_are_missing_are_named():
 
 
 def test_all_are_listed():
-    assert list(BENCHES) == ["implant", "eeg", "fbcca", "ring"]
+    assert list(BENCHES) == ["implant", "eeg", "fbcca", "ring", "running"]
     assert machine("scipy")["numpy"] == np.__version__
