@@ -80,13 +80,13 @@ class Watch:
     """How busy the machine was between `__init__` and `said`."""
 
     def __init__(self) -> None:
-        self._before, self._load, self._own = _times(), _load(), time.process_time()
+        self._before, self._load, self._own = _times(), _load(), _own()
 
     def said(self) -> dict[str, float]:
         """Return load averages before and after, and shares of all CPU time [%]: of other processes, of the host."""
         spent = [b - a for a, b in zip(self._before, _times(), strict=True)]
         total = max(sum(spent), 1)
-        own = (time.process_time() - self._own) * os.sysconf("SC_CLK_TCK") if any(spent) else 0.0
+        own = (_own() - self._own) * os.sysconf("SC_CLK_TCK") if any(spent) else 0.0
         others = total - spent[_IDLE] - spent[_WAIT] - spent[_STEAL] - own
         return {
             "load_before": self._load,
@@ -94,6 +94,11 @@ class Watch:
             "others_percent": max(100 * others / total, 0.0) if any(spent) else 0.0,
             "steal_percent": 100 * spent[_STEAL] / total,
         }
+
+
+def _own() -> float:
+    """Return the CPU time of this process and of those that it started and that have ended [s]."""
+    return sum(os.times()[:4])
 
 
 def _load() -> float:
