@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,9 @@ Mask = npt.NDArray[np.bool_]
 _TRUE = b"\x01"  # read-only memory of every mask in which all is valid
 
 
+@lru_cache(maxsize=256)
 def all_valid(shape: tuple[int, ...]) -> Mask:
-    """Return a mask of `shape` in which everything is valid; it takes no memory."""
+    """Return a mask of `shape` in which everything is valid; it takes no memory and cannot be written to."""
     return np.ndarray(shape, bool, _TRUE, 0, (0,) * len(shape))
 
 
