@@ -9,12 +9,12 @@ from typing import Any, final
 import numpy as np
 
 from ranvier.errors import ContractError
-from ranvier.stage import BlockStage, Contract, Scratch, State
+from ranvier.stage import Contract, Scratch, Stage, State
 from ranvier.stream import Array, Block, Channels, Info, StreamInfo, is_all_valid
 
 
-class SampleStage(BlockStage):
-    """A stage that makes one sample of each sample, without regard to those before.
+class SampleStage(Stage):
+    """A stage that makes one sample of each sample, without regard to those before: it remembers nothing.
 
     A sample with an invalid number in it becomes an invalid one, all zeros. What was learned lies in
     the fields of the subclass, `contract` among them.
@@ -49,13 +49,15 @@ class SampleStage(BlockStage):
         return self.describe_samples(info).but(dtype=np.dtype(real_dtype(info)))
 
     @final
-    def prepare(self, info: StreamInfo) -> State:
-        out = self.describe(info)
+    def init(self, *infos: Info) -> State:
+        out = self.describe(*infos)
+        (info,) = infos
         nothing = Block(np.zeros((0, *out.shape), out.dtype))
-        return State((self.design(info), Scratch(out.shape, out.dtype), nothing))
+        return State((self.design(info), Scratch(out.shape, out.dtype), nothing))  # type: ignore[arg-type]
 
     @final
-    def step(self, state: State, block: Block) -> Block:
+    def process(self, state: State, *chunks: Any) -> Block:
+        (block,) = chunks
         design, scratch, nothing = state.design
         n = len(block.data)
         if not n:
