@@ -64,11 +64,12 @@ class SampleStage(Stage):
             return Block(nothing.data, block.start, nothing.valid, block.at)
         y, w = scratch.take(n)
         if is_all_valid(block.valid):
-            used = np.ones(n, bool)
+            used = np.empty(n, bool)
+            used.fill(True)
         else:
             used = np.asarray(block.valid.reshape(n, -1).all(axis=1))
         self.transform(design, block.data, used, y)
-        if used.all():
+        if np.count_nonzero(used) == n:
             return Block(y, block.start, None, block.at)
         y[~used] = 0
         w[...] = used.reshape(-1, *[1] * (w.ndim - 1))

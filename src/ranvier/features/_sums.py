@@ -46,7 +46,8 @@ class Sums:
         self.total = kernels.padded(3, n, n)
         self.wide, self.seen = kernels.padded(ROWS, n), kernels.padded(ROWS, n)
         self.narrow = self.wide[:, :n]
-        self.quick = kernels.clean_step[dtype] if estimator == "scm" and dtype in QUICK else None
+        self.quick = kernels.clean_step[dtype] if estimator != "lwf" and dtype in QUICK else None
+        self.every, self.whole = np.ones((n, n), bool), np.full((n, n), float(grid.length))
 
     def arrays(self) -> dict[str, Array]:
         """Return the memory: products, sums by partner, counts; for clean hops sums alone; for lwf the samples."""
@@ -76,6 +77,9 @@ class Sums:
             np.ascontiguousarray(x), start, self.grid.length, self.grid.hop, arrays["seen"], arrays["clean"],
             arrays["products"], arrays["plain"], self.wide, self.total, out,
         )  # fmt: skip
+        if self.estimator == "oas":
+            for covariance in out[: max(found[1], 0)]:
+                self.kernels.shrink(covariance, self.every, self.whole, -1.0)
         return found
 
     def hear(self, arrays: dict[str, Array], place: int, x: Array, valid: Array | None) -> None:
