@@ -88,8 +88,9 @@ def run_graph(
     cpu = time.process_time() - cpu
     there = heard > 0
     due = begin[0] + np.rint(np.arange(count) * block * 1e9 / rate).astype(np.int64)
+    sent_us, due_us = (((heard - since)[there] / 1e3).tolist() for since in (sent, due))
     tell(
-        control, ages_us=((heard - sent)[there] / 1e3).tolist(), lost=int((~there).sum()), cpu=cpu,
+        control, sent_us=sent_us, due_us=due_us, lost=int((~there).sum()), cpu=cpu,
         behind_ms=float((sent - due)[-1]) / 1e6, took=(int(heard.max()) - begin[0]) / 1e9,
     )  # fmt: skip
     ask(control)

@@ -56,7 +56,8 @@ def running(options: Options, say: Callable[[str], None] = lambda _: None) -> di
                 say(f"ezmsg: {min(options.seconds, PEER_SECONDS):g} s live")
                 found.append(_ezmsg(load, path, min(options.seconds, PEER_SECONDS)))
         rows += [
-            {"channels": channels, "block_ms": ms, **r, "times_ours_p99": r["p99_us"] / ours["p99_us"]} for r in found
+            {"channels": channels, "block_ms": ms, **r, "times_ours_p99": r["due_p99_us"] / ours["due_p99_us"]}
+            for r in found
         ]
     if channels > MADE:
         notes += [
@@ -85,44 +86,51 @@ def _ours(load: Load, path: str, seconds: float, cores: int) -> dict[str, Any]:
         ask(control)
         with Ring.attach(name) as reader:
             tell(control, go=True)
-            found = _loop(run, reader, count, round(WARM * RATE / load.block))
-            lost = {"lost": reader.lost_blocks, "lost_samples": reader.lost_samples}
+            seen = _loop(run, reader, count)
         source = ask(control)
         tell(control, bye=True)
-    decided = found.pop("decided")
-    if not lost["lost"]:
-        _check(load, decided)
+    if not seen.n:
+        raise RanvierError("bench running needs a source that sends; none did. Run it on a machine that is less busy.")
+    if not reader.lost_blocks:
+        _check(load, seen.decided)
+    late = slice(min(round(WARM * RATE / load.block), seen.n // 2), seen.n)
+    done, arrived = seen.done[late], seen.arrived[late]
+    due = source["begin"] + seen.first[late] * 1_000_000_000 // RATE
     return {
-        "who": "ranvier", "does": "all of it, from another process", **found, **lost, "behind_ms": source["behind_ms"],
-        "source_percent": source["percent"], "source_late_us": source["late_p50_us"],
+        "who": "ranvier", "does": "all of it, from another process", **_three(done - arrived, ""),
+        **_three((done - arrived)[seen.decides[late]], "decided_"), **_three(done - due, "due_"), "blocks": seen.n,
+        "core_percent": seen.percent, "lost": reader.lost_blocks, "lost_samples": reader.lost_samples,
+        "behind_ms": source["behind_ms"], "source_percent": source["percent"],
+        "source_late_us": source["late_p50_us"],
     }  # fmt: skip
 
 
-def _loop(run: Run, reader: Reader, count: int, warm: int) -> dict[str, Any]:
+class _Seen:
+    """What the loop keeps of up to `count` blocks: index, when each arrived and was done, and the first decisions."""
+
+    def __init__(self, count: int) -> None:
+        self.first, self.arrived, self.done = np.zeros((3, count), np.int64)
+        self.decides = np.zeros(count, bool)
+        self.decided: list[Block] = []
+        self.n, self.percent = 0, 0.0
+
+
+def _loop(run: Run, reader: Reader, count: int) -> _Seen:
     """Let every block through as it comes; this is what a session does, and measures."""
-    ages, decides, clock = np.zeros(count), np.zeros(count, bool), time.monotonic_ns
-    decided: list[Block] = []
-    n, wanted = 0, round(CHECKED * RATE / GRAIN)
-    cpu, begin = time.process_time(), 0
+    seen, clock, wanted = _Seen(count), time.monotonic_ns, round(CHECKED * RATE / GRAIN)
+    cpu = begin = 0
     while reader.wait(PATIENCE) and (block := reader.read()) is not None:
         if not begin:
-            cpu, begin = time.process_time(), clock()
-        out = run.step(block)
-        ages[n] = clock() - reader.arrival
-        if out.n and reader.intact():
-            decides[n] = True
-            if len(decided) < wanted:
-                decided.append(out.copy())
-        n += 1
-    took, cpu = (clock() - begin) / 1e9, time.process_time() - cpu
-    if not n:
-        raise RanvierError("bench running needs a source that sends; none did. Run it on a machine that is less busy.")
-    late = slice(min(warm, n // 2), n)
-    at_decision = ages[late][decides[late]]
-    return {
-        **_three(ages[late], ""), **_three(at_decision, "decided_"), "blocks": n, "core_percent": 100 * cpu / took,
-        "decided": decided,
-    }  # fmt: skip
+            cpu, begin = time.process_time_ns(), clock()
+        out, n = run.step(block), seen.n
+        seen.first[n], seen.arrived[n], seen.done[n] = block.start, reader.arrival, clock()
+        if reader.intact() and out.n:
+            seen.decides[n] = True
+            if len(seen.decided) < wanted:
+                seen.decided.append(out.copy())
+        seen.n += 1
+    seen.percent = 100 * (time.process_time_ns() - cpu) / max(clock() - begin, 1)
+    return seen
 
 
 def _three(ages: Array, name: str) -> dict[str, float]:
@@ -149,11 +157,11 @@ def _ezmsg(load: Load, path: str, seconds: float) -> dict[str, Any]:
     with _process(run_graph, *given) as control:
         found = ask(control, 10 * (seconds + WARM) + 6 * PATIENCE)
         tell(control, bye=True)
-    ages = np.array(found["ages_us"][round(WARM * RATE / load.block) :]) * 1e3
+    sent, due = (np.array(found[k][round(WARM * RATE / load.block) :]) * 1e3 for k in ("sent_us", "due_us"))
     return {
-        "who": "ezmsg graph", "does": "gain, reference, band-pass, crossings with given threshold", **_three(ages, ""),
-        "blocks": len(ages), "core_percent": 100 * found["cpu"] / found["took"], "lost": found["lost"],
-        "behind_ms": found["behind_ms"],
+        "who": "ezmsg graph", "does": "gain, reference, band-pass, crossings with given threshold", **_three(sent, ""),
+        **_three(due, "due_"), "blocks": len(sent), "core_percent": 100 * found["cpu"] / found["took"],
+        "lost": found["lost"], "behind_ms": found["behind_ms"],
     }  # fmt: skip
 
 

@@ -115,7 +115,7 @@ def send(control: Connection, path: str, channels: int, block: int, count: int, 
         took, cpu = (time.monotonic_ns() - begin) / 1e9, time.process_time() - cpu
     p50, p99 = np.percentile(late, [50, 99]) / 1e3
     tell(
-        control, percent=100 * cpu / took, late_p50_us=float(p50), late_p99_us=float(p99),
+        control, begin=begin, percent=100 * cpu / took, late_p50_us=float(p50), late_p99_us=float(p99),
         behind_ms=float(late[-1]) / 1e6,
     )  # fmt: skip
     ask(control)

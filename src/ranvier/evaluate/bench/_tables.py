@@ -64,7 +64,8 @@ RUNNING: list[Column] = [
     ("blocks", _number("blocks")),
     ("lost", _number("lost")),
     ("source behind at the end [ms]", _number("behind_ms", 1)),
-    ("p99, times ours", _number("times_ours_p99", 1)),
+    ("due to done [us]", lambda r: _three(r, "due_")),
+    ("its p99, times ours", _number("times_ours_p99", 1)),
     ("does", lambda r: r["does"]),
 ]
 KINDS = {"implant": IMPLANT, "eeg": EEG, "fbcca": FLICKER, "ring": RING, "running": RUNNING}
