@@ -1,5 +1,7 @@
 """The ring in one process: what comes out is what went in, or is counted."""
 
+import subprocess
+import sys
 from fractions import Fraction
 from threading import Thread
 
@@ -333,3 +335,9 @@ def test_the_sample_path_keeps_no_memory():
         after = tracemalloc.get_traced_memory()[0]
         tracemalloc.stop()
     assert after - before < 2000
+
+
+def test_the_room_is_imported_without_what_it_needs_later():
+    said = "import sys, ranvier.session; print(*{'numba', 'multiprocessing', 'scipy', 'asyncio'} & set(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True)
+    assert not found.stdout.split()

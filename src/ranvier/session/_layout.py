@@ -75,7 +75,7 @@ class Layout:
     @property
     def nbytes(self) -> int:
         """All of it."""
-        return -(-(self.data_at + self.slots * self.rows * self.stride) // PAGE) * PAGE
+        return self.data_at + self.slots * self.rows * self.stride
 
     def write(self, memory: npt.NDArray[np.uint8], info: StreamInfo) -> None:
         """Write header and description; the magic number last."""
