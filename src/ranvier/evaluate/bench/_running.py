@@ -33,7 +33,7 @@ Array = npt.NDArray[Any]
 BLOCKS_MS = (1.0,)
 CHANNELS = 1024
 WARM = 0.5  # s that are not counted
-CHECKED = 0.2  # s whose decisions are made once more, offline
+CHECKED = 1.0  # s whose decisions are made once more, offline: more than half of them are valid
 PEER_SECONDS = 10.0  # at most: a graph that falls behind takes ever longer
 PEERS: dict[str, tuple[str, ...]] = {"ezmsg": EZMSG}
 
