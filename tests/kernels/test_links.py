@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import expit, log_softmax
 
-from ranvier.kernels._links import exponential, sigmoid, softmax
+from ranvier.kernels._links import exponential, logarithm, logarithms, sigmoid, softmax
 
 
 def test_exponentials_are_those_of_libm():
@@ -15,6 +15,22 @@ def test_exponentials_are_those_of_libm():
     assert exponential(0.0) == 1.0
     assert exponential(-709.0) == exponential(-np.inf) == 0.0
     assert np.isnan(exponential(np.nan))
+
+
+def test_logarithms_are_those_of_libm():
+    rng = np.random.default_rng(3)
+    x = np.concatenate([np.exp(rng.uniform(-700, 700, 5000)), rng.uniform(0.5, 2, 5000), [1.0, 5e-324, 1e308, 0.5]])
+    np.testing.assert_allclose([logarithm(v) for v in x], np.log(x), rtol=1e-15, atol=2e-16)
+    assert logarithm(1.0) == 0.0
+
+
+def test_rows_without_a_logarithm_are_used_no_longer():
+    power = np.array([[1.0, 2.0], [1.0, 0.0], [-1.0, 2.0], [np.inf, 1.0], [np.nan, 1.0], [3.0, 4.0]])
+    used = np.array([True, True, True, True, True, False])
+    logarithms(power, used)
+    assert used.tolist() == [True, False, False, False, False, False]
+    np.testing.assert_allclose(power[0], [0, np.log(2)], rtol=1e-15)
+    assert power[5].tolist() == [3.0, 4.0]
 
 
 @pytest.mark.parametrize("scale", [0.1, 5.0, 300.0])

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, final
 
 import numpy as np
 
-from ranvier.decode._sample import SampleStage, feature_channels, need_array
+from ranvier.decode._sample import SampleStage, feature_channels, flat, need_array
 from ranvier.decode._spd import contrast, subspace
 from ranvier.decode._training import Real, classes_of, library, matrices_of, need_matrices, trial_means
 from ranvier.errors import ContractError
@@ -75,10 +75,10 @@ class SpatialPower(SampleStage):
     -----
     *In*: covariances ``(n, n)``. *Out*: one feature a filter, plain numbers. Delay, support, settle: none
     added. A covariance with an invalid cell, or without power behind some filter, gives an invalid sample.
-    Exact.
+    Portable.
     """
 
-    tags: ClassVar[Tags] = Tags(exactness="exact")
+    tags: ClassVar[Tags] = Tags(exactness="portable")
     filters: np.ndarray
     contract: Contract
 
@@ -91,16 +91,16 @@ class SpatialPower(SampleStage):
         return info.but(shape=(n,), channels=feature_channels([f"csp{i}" for i in range(n)]))
 
     def design(self, info: StreamInfo) -> Any:
-        from ranvier.kernels._linear import linear
+        from ranvier.kernels import _linear, _links
 
         outer = self.filters[:, :, None] * self.filters[:, None, :]
         weights = np.ascontiguousarray(outer.reshape(len(self.filters), -1).T)
-        return linear[np.float64], weights, np.zeros(len(self.filters))
+        return _linear.linear[np.float64], _links.logarithms, weights, np.zeros(len(self.filters))
 
     def transform(self, design: Any, x: Array, used: Array, y: Array) -> None:
-        linear, weights, bias = design
-        power = np.empty(y.shape)
-        linear(np.asarray(x.reshape(len(x), -1), dtype=np.float64), used, weights, bias, power)
-        used &= (power > 0).all(axis=1)
-        for i in np.flatnonzero(used):
-            y[i] = np.log(power[i])
+        linear, logarithms, weights, bias = design
+        power = y if y.dtype == np.float64 else np.empty(y.shape)
+        linear(flat(x, np.float64), used, weights, bias, power)
+        logarithms(power, used)
+        if power is not y:
+            y[...] = power

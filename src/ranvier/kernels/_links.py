@@ -1,16 +1,18 @@
-"""From scores to probabilities: exponentials of our own, so that every CPU gives the same bits."""
+"""From scores to probabilities, from power to its logarithm: functions of our own, the same bits on every CPU."""
 
 from __future__ import annotations
 
-from math import floor, ldexp
+from math import floor, frexp, ldexp
 from typing import Any
 
+import numpy as np
 from numba import types
 
 from ranvier.kernels._jit import njit
 
 _SCORES = types.void(types.float64[:, ::1], types.boolean[::1])
 LOWEST = -708.0  # below it the exponential is no longer a normal number
+ROOT_HALF = 0.7071067811865476
 PER_LOG_2 = 1.4426950408889634
 LOG_2_HIGH, LOG_2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10  # the first with 20 zeros at its end
 
@@ -30,6 +32,35 @@ def exponential(x: float) -> float:
     for k in range(13, 0, -1):
         s = 1.0 + s * r / k
     return ldexp(s, int(n))
+
+
+@njit(types.float64(types.float64), cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def logarithm(x: float) -> float:
+    """Return log(x) for finite x > 0, to 1e-15 of it and 1e-16.
+
+    Powers of two are taken out; of what is left, between sqrt(1/2) and sqrt(2), the series of the inverse hyperbolic
+    tangent up to its 23rd power leaves out 2e-19.
+    """
+    m, n = frexp(x)
+    if m < ROOT_HALF:
+        m, n = 2.0 * m, n - 1
+    s = (m - 1.0) / (m + 1.0)
+    square, total = s * s, 0.0
+    for k in range(23, 0, -2):
+        total = total * square + 1.0 / k
+    return n * LOG_2_HIGH + (2.0 * s * total + n * LOG_2_LOW)
+
+
+@njit(_SCORES, cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def logarithms(power: Any, used: Any) -> None:
+    """Take the logarithm of rows that are used; those in which not all is above 0 and finite are used no longer."""
+    for i in range(len(used)):
+        for j in range(power.shape[1]):
+            if used[i] and not 0.0 < power[i, j] < np.inf:
+                used[i] = False
+        if used[i]:
+            for j in range(power.shape[1]):
+                power[i, j] = logarithm(power[i, j])
 
 
 @njit(_SCORES, cache=True, nogil=True)  # type: ignore[untyped-decorator]
