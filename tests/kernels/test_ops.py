@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ranvier.errors import ContractError, SafetyError, StateError
-from ranvier.kernels import ChannelKernel, Step, Work, channel_state, words
+from ranvier.kernels import KINDS, Loop, Program, Step, Store, Work, channel_state, words
 from ranvier.kernels._body import BODY_OPS, body_text
 from ranvier.kernels.words import (
     absv,
@@ -104,11 +104,13 @@ CLOSED = {
 def run(step, x, width, settle=0, mask=None):
     work = Work((step,), settle)
     state = channel_state(work, x.shape[1])
-    kernel = ChannelKernel([work], [state], x.shape[1], x.dtype, np.result_type(x.dtype, np.float32), width)
-    y = np.empty(x.shape, np.result_type(x.dtype, np.float32))
-    w = np.ones(x.shape, bool)
-    good = kernel(x, all_valid(x.shape) if mask is None else mask, y, w)
-    return y, np.ones(x.shape, bool) if good else w, state
+    result = np.dtype(np.result_type(x.dtype, np.float32))
+    program = Program([work], [(0, Store())], [0], x.shape[1], KINDS[x.dtype], KINDS[result])
+    loop = Loop(program, [state], [None], [], width)
+    found = loop(x, all_valid(x.shape) if mask is None else mask, 0)
+    out = loop.signals[0]
+    y, w = out.data[: len(x)].copy(), out.valid[: len(x)].copy()
+    return y, np.ones(x.shape, bool) if found[-3] == 0 else w, state
 
 
 @pytest.mark.parametrize("precision", ["f4", "f8"])

@@ -23,4 +23,5 @@ def test_files_of_a_released_version_load(version):
     assert decided == pytest.approx(LAST[version], abs=1e-6)  # across machines: LAPACK and libm differ
 
 
-LAST = {"0.1.0": [0.11051898891739206, 0.889481011082608]}
+# what the model says of a signal filtered in float64; 0.1.0 itself said 0.11052, its float32 band-pass being 67 dB near
+LAST = {"0.1.0": [0.11048828, 0.88951172]}

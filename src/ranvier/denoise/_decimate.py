@@ -65,10 +65,10 @@ class Decimate(BlockStage):
 
     def prepare(self, info: StreamInfo) -> State:
         lowpass = self.filter(info)
-        return State(lowpass, {"filter": lowpass.prepare(info)})
+        return State(lowpass, {"filter": lowpass.init(info)})
 
     def step(self, state: State, block: Block) -> Block:
-        smooth = state.design.step(state.children["filter"], block)
+        smooth = state.design.process(state.children["filter"], block)
         start = -(-block.start // self.factor)
         kept = slice(start * self.factor - block.start, None, self.factor)
         return Block(smooth.data[kept], start, smooth.valid[kept])

@@ -11,7 +11,7 @@ import numpy as np
 
 from ranvier.denoise._design import Sections, butterworth, decay, group_delay, notch, sensitivity, time_constant
 from ranvier.errors import ContractError
-from ranvier.kernels.words import fma, mul
+from ranvier.kernels.words import add, fma, mul, neg, sub
 from ranvier.stage import ChannelStage, Step, Tags, need_number
 from ranvier.stream import StreamInfo
 
@@ -21,24 +21,60 @@ FORGOTTEN = 1e-6  # part of a disturbance that is left where the support ends
 FLOAT32_SAFE = 850.0  # sensitivity up to which float32 keeps 90 dB, as tests/denoise/test_precision.py measures
 
 
-def biquad(x, s, k):
-    """Run one second-order section, transposed direct form II."""
-    y = fma(k[0], x, s[0])
-    return y, (fma(k[3], y, fma(k[1], x, s[1])), fma(k[4], y, mul(k[2], x)))
+def gain(x, s, k):
+    """Multiply by the gain of all sections; their first coefficients are 1 from here on."""
+    return mul(k[0], x), s
 
 
-def biquad_prime(x, k):
-    """Return its state as if x had been there for ever."""
-    return mul(k[5], x), mul(k[6], x)
+def band(x, s, k):
+    """Run a section with the numerator 1, 0, -1, transposed direct form II; k are -a1, -a2."""
+    y = add(x, s[0])
+    return y, (fma(k[0], y, s[1]), fma(k[1], y, neg(x)))
+
+
+def low(x, s, k):
+    """Run a section with the numerator 1, 2, 1."""
+    y = add(x, s[0])
+    return y, (fma(k[0], y, add(add(x, x), s[1])), fma(k[1], y, x))
+
+
+def high(x, s, k):
+    """Run a section with the numerator 1, -2, 1."""
+    y = add(x, s[0])
+    return y, (fma(k[0], y, sub(s[1], add(x, x))), fma(k[1], y, x))
+
+
+def section(x, s, k):
+    """Run a section with the numerator 1, k[2], k[3]."""
+    y = add(x, s[0])
+    return y, (fma(k[0], y, fma(k[2], x, s[1])), fma(k[1], y, mul(k[3], x)))
+
+
+def section_prime(x, k):
+    """Return the state of a section as if x had been there for ever; the last two of k say it."""
+    return mul(k[2], x), mul(k[3], x)
+
+
+def general_prime(x, k):
+    """Do the same where two more coefficients come first."""
+    return mul(k[4], x), mul(k[5], x)
+
+
+NUMERATORS = {(0.0, -1.0): band, (2.0, 1.0): low, (-2.0, 1.0): high}
 
 
 def cascade(sections: Sections, precision: str) -> tuple[Step, ...]:
-    """Return one step a section; the last two coefficients prime it."""
-    steps = []
+    """Return the gain, then one step a section."""
+    steps = [Step(gain, (float(np.prod(sections[:, 0])),), precision=precision)]
     for b0, b1, b2, _, a1, a2 in sections:
-        gain = (b0 + b1 + b2) / (1 + a1 + a2)
-        k = (b0, b1, b2, -a1, -a2, gain - b0, b2 - a2 * gain)
-        steps.append(Step(biquad, k, 2, biquad_prime, precision))
+        b1, b2 = b1 / b0, b2 / b0
+        level = (1 + b1 + b2) / (1 + a1 + a2)
+        felt = (level - 1, b2 - a2 * level)
+        body = NUMERATORS.get((round(b1, 12), round(b2, 12)))
+        if body is None:
+            steps.append(Step(section, (-a1, -a2, b1, b2, *felt), 2, general_prime, precision))
+        else:
+            steps.append(Step(body, (-a1, -a2, *felt), 2, section_prime, precision))
     return tuple(steps)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, final
+from typing import ClassVar, final
 
 import numpy as np
 
 from ranvier.errors import ContractError
-from ranvier.stage import Scratch, Stage, State, Tags, counter, need_signal
-from ranvier.stream import Block, Info, StreamInfo, is_all_valid
+from ranvier.kernels import Gate, gate_state
+from ranvier.stage import GateStage, State, Tags, need_signal
+from ranvier.stream import Info, StreamInfo
 
 LONGEST = 24 * 3600.0  # gap or stretch that can be asked for [s]
 NOT_JUDGED = frozenset({"trigger", "misc", "motion", "feature"})  # may stand still, and have no rails
@@ -17,7 +18,7 @@ NOT_JUDGED = frozenset({"trigger", "misc", "motion", "feature"})  # may stand st
 
 @final
 @dataclass(frozen=True, eq=False)
-class Integrity(Stage):
+class Integrity(GateStage):
     """Turn a raw signal into finite numbers and a mask: NaN, gaps, rails, dead channels.
 
     Parameters
@@ -81,42 +82,13 @@ class Integrity(Stage):
         dtype = np.dtype(np.float64 if info.dtype == np.float64 else np.float32)
         return info.but(dtype=dtype, support=info.support + longer)
 
-    def init(self, *infos: Info) -> State:
-        from ranvier.kernels._integrity import integrity
+    def gate(self, info: StreamInfo) -> Gate:
+        judged = np.array([kind not in NOT_JUDGED for kind in info.channels.kinds])
+        rail = np.where(judged, np.inf if self.rail is None else self.rail, np.inf)
+        return Gate(rail, judged, self._flat(info))
 
-        out = self.describe(*infos)
-        n = out.n_channels
-        judged = np.array([kind not in NOT_JUDGED for kind in out.channels.kinds])
-        top = np.finfo(out.dtype).max
-        limits = (judged, top, np.inf if self.rail is None else self.rail, self._flat(out))
-        return State(
-            (integrity, limits, round(self.gap * out.rate), Scratch(out.shape, out.dtype)),
-            next=counter(-1),
-            held=np.zeros(n, out.dtype),
-            last=np.zeros(n, out.dtype),
-            run=np.zeros(n, np.int32),
-        )
+    def longest(self, info: StreamInfo) -> int:
+        return round(self.gap * info.rate)
 
-    def process(self, state: State, *chunks: Any) -> Block:
-        (block,) = chunks
-        integrity, limits, longest, scratch = state.design
-        following = int(state["next"][0])
-        missing = 0
-        if block.n:
-            if following >= 0 and block.start != following:
-                if 0 < block.start - following <= longest:
-                    missing = block.start - following
-                else:
-                    state.reset()
-            state["next"][0] = block.stop
-            start = block.start - missing
-        else:
-            start = following if following >= 0 else block.start
-        y, w = scratch.take(missing + block.n)
-        y[:missing] = state["held"]
-        w[:missing] = False
-        x = np.ascontiguousarray(block.data, y.dtype)
-        masked = not is_all_valid(block.valid)
-        ok = np.ascontiguousarray(block.valid) if masked else w[missing:]
-        bad = integrity(x, ok, masked, *limits, state["held"], state["last"], state["run"], y[missing:], w[missing:])
-        return Block(y, start, w if missing or bad else None)
+    def memory(self, info: StreamInfo) -> State:
+        return State(**gate_state(info.n_channels, self.describe(info).dtype))

@@ -7,7 +7,8 @@ from typing import Any, ClassVar, final
 
 import numpy as np
 
-from ranvier.features._grid import Grid, nowhere, to_samples
+from ranvier.features._grid import Grid, to_samples
+from ranvier.kernels import bins_state
 from ranvier.stage import EVENTS, Port, Stage, State, Tags, need_events
 from ranvier.stream import Array, Block, Channels, EventInfo, Events, Info, StreamInfo
 
@@ -68,25 +69,29 @@ class BinnedCounts(Stage):
         length = to_samples(self, "length", self.length, info.rate)
         return Grid(length, length)
 
+    def bins(self, given: Info) -> int:
+        """Return how many samples a bin has, where what comes in are crossings alone."""
+        info = need_events(self, given)
+        return self._grid(info).hop if tuple(info.labels.values()) == ("spike", "lost", "back") else 0
+
     def init(self, *infos: Info) -> State:
         self.describe(*infos)
         info = need_events(self, infos[0])
-        n = len(info.sources)
         codes = {label: code for code, label in info.labels.items()}
         known = (codes["spike"], codes.get("lost"), codes.get("back")) if _speaks_of_loss(codes) else None
-        deaf = np.zeros((2, n), bool)  # whether each sender is not listened to, and was not since the bin began
-        deaf[0] = known is not None and "back" in codes
-        return State((self._grid(info), known), seen=nowhere(), count=np.zeros(n, np.int64), deaf=deaf)
+        state = bins_state(len(info.sources))
+        state["away"][:] = known is not None and "back" in codes
+        return State((self._grid(info), known), **state)
 
     def process(self, state: State, *chunks: Any) -> Block:
         (events,) = chunks
         grid, known = state.design
-        if events.stop > events.start and state["seen"][1] != events.start:
+        if events.stop > events.start and state["heard"][1] != events.start:
             state.reset()
-        k = grid.next(state["seen"], events.start, events.stop)
+        k = grid.next(state["heard"], events.start, events.stop)
         bins = max(events.stop // grid.hop - k, 0)
-        counts = np.zeros((bins + 1, len(state["count"])), np.int64)
-        counts[0] = state["count"]
+        counts = np.zeros((bins + 1, len(state["number"])), np.int32)
+        counts[0] = state["number"]
         table = events.table
         changes = table[:0]
         if known is not None and len(table):
@@ -96,10 +101,10 @@ class BinnedCounts(Stage):
         place = table["sample"] // grid.hop - k
         here = (place >= 0) & (place <= bins)
         np.add.at(counts, (place[here], table["source"][here]), 1)
-        state["count"][:] = counts[bins]
+        state["number"][:] = counts[bins]
         valid = None
-        if len(changes) or state["deaf"].any():
-            missing = _missing(state["deaf"], changes, known, events, grid.hop, k, bins)
+        if len(changes) or state["away"].any() or state["missing"].any():
+            missing = _missing(state["away"], state["missing"], changes, known, events, grid.hop, k, bins)
             valid = ~missing[:bins]
         return Block(counts[:bins].astype(np.float32), k, valid)
 
@@ -108,14 +113,15 @@ def _speaks_of_loss(labels: Any) -> bool:
     return "spike" in labels and ("lost" in labels or "back" in labels)
 
 
-def _missing(deaf: Array, changes: Array, known: Any, events: Events, hop: int, k: int, bins: int) -> Array:
+def _missing(
+    away: Array, begun: Array, changes: Array, known: Any, events: Events, hop: int, k: int, bins: int
+) -> Array:
     """Return which of `bins` bins from bin `k` on, and of the one begun after them, were not heard in whole.
 
-    Takes `deaf` on to the end of the chunk.
+    Takes `away` and `begun`, what was missing of the bin that was begun before, on to the end of the chunk.
     """
-    missing = np.zeros((bins + 1, deaf.shape[1]), bool)
-    missing[0] = deaf[1]
-    away = deaf[0]
+    missing = np.zeros((bins + 1, len(away)), bool)
+    missing[0] = begun
     since = np.full(len(away), events.start)
     for sample, code, c in zip(changes["sample"], changes["code"], changes["source"], strict=True):
         if code == known[1] and not away[c]:
@@ -126,5 +132,5 @@ def _missing(deaf: Array, changes: Array, known: Any, events: Events, hop: int, 
                 missing[max(since[c] // hop - k, 0) : max((sample - 1) // hop - k + 1, 0), c] = True
     place = np.arange(bins + 1)[:, None]
     missing |= away & (place >= since // hop - k) & (place <= (events.stop - 1) // hop - k) & (events.stop > since)
-    deaf[1] = missing[bins]
+    begun[:] = missing[bins]
     return missing

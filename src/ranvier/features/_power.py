@@ -10,15 +10,30 @@ import numpy as np
 
 from ranvier.denoise import Bandpass
 from ranvier.errors import ContractError
-from ranvier.features._grid import Grid, need_valid, nowhere, with_units
-from ranvier.stage import BlockStage, Chain, Scratch, Stage, State, Tags, need_signal
-from ranvier.stream import Array, Block, Info, StreamInfo, all_valid, is_all_valid
+from ranvier.features._grid import Grid, need_valid, with_units
+from ranvier.kernels import Tally, tally_state
+from ranvier.kernels.words import absv, add, fma
+from ranvier.stage import Chain, EndStage, Stage, State, Tags, need_signal
+from ranvier.stream import Block, Info, StreamInfo
 
 SMALLEST = float(np.finfo(np.float32).tiny)  # of what a logarithm is taken
 
 
-class MeanPower(BlockStage):
-    """Mean over windows of the squared or absolute signal, by sums over hops; a subclass says which."""
+def add_square(x, s, k):
+    """Add the square."""
+    return x, (fma(x, x, s[0]),)
+
+
+def add_size(x, s, k):
+    """Add the absolute value."""
+    return x, (add(s[0], absv(x)),)
+
+
+class MeanPower(EndStage):
+    """Mean over windows of the squared or absolute signal, by sums over hops; a subclass says which.
+
+    Added in the precision of the signal over runs of 256 samples of the index, runs in float64.
+    """
 
     tags: ClassVar[Tags] = Tags(exactness="portable", permutable=True)
     min_valid: float
@@ -42,54 +57,14 @@ class MeanPower(BlockStage):
         return self.grid(info).describe(info, channels=channels, dtype=np.dtype(dtype))
 
     @final
-    def prepare(self, info: StreamInfo) -> State:
-        from ranvier.kernels import _moments
-
-        grid, out = self.grid(info), self.describe(info)
-        hops, n = grid.length // grid.hop, info.n_channels
+    def end(self, info: StreamInfo) -> Tally:
+        grid = self.grid(info)
         need = need_valid(self, self.min_valid, grid.length)
-        return State(
-            (_moments, grid, need, out.dtype, Scratch(out.shape, out.dtype)),
-            seen=nowhere(),
-            total=np.zeros((hops, n)),
-            count=np.zeros((hops, n), np.int64),
-        )
+        return Tally(add_square if self.square else add_size, grid.hop, grid.length // grid.hop, need)
 
     @final
-    def step(self, state: State, block: Block) -> Block:
-        kernels, grid, need, dtype, scratch = state.design
-        start = grid.next(state["seen"], block.start, block.stop)
-        data, valid = scratch.take(max((block.stop - grid.length) // grid.hop + 1 - start, 0))
-        x = np.ascontiguousarray(block.data, dtype)
-        mask = None if is_all_valid(block.valid) else np.ascontiguousarray(block.valid)
-        done = 0
-        for a, b, complete in grid.pieces(start, block.start, block.stop):
-            hop, into = divmod(block.start + a, grid.hop)
-            r = hop % len(state["total"])
-            total, count = state["total"][r], state["count"][r]
-            if not into:
-                total[:], count[:] = 0, 0
-            if mask is None:
-                kernels.add_power(x[a:b], self.square, total)
-                count += b - a
-            else:
-                kernels.add_power_masked(x[a:b], mask[a:b], self.square, total, count)
-            if complete and (hop + 1 - start) * grid.hop >= grid.length:
-                valid[done] = mean_of(state["total"], state["count"], r + 1, need, data[done])
-                done += 1
-        return Block(data, start, all_valid(data.shape) if valid.all() else valid)
-
-
-def mean_of(total: Array, count: Array, oldest: int, need: int, out: Array) -> Array:
-    """Write the mean over a ring of hops, summed from the oldest on, and return where it is valid; 0 elsewhere."""
-    n_hops = len(total)
-    whole = total[oldest % n_hops].copy()
-    for h in range(1, n_hops):
-        whole += total[(oldest + h) % n_hops]
-    counted = count.sum(axis=0)
-    good: Array = counted >= need
-    out[:] = np.where(good, whole / np.maximum(counted, 1), 0)
-    return good
+    def memory(self, info: StreamInfo) -> State:
+        return State(**tally_state(self.end(info), info.n_channels, self.describe(info).dtype))
 
 
 @final

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, log
 from typing import ClassVar, final
 
-import numpy as np
-
+from ranvier.features._counts import BinnedCounts
 from ranvier.features._grid import to_samples
-from ranvier.stage import EVENTS, BlockStage, Port, State, Tags, counter, need_number, need_signal
-from ranvier.stream import EVENT, Array, Block, EventInfo, Events, Info, StreamInfo, is_all_valid
+from ranvier.kernels import Crossings, crossings_state
+from ranvier.stage import EVENTS, EndStage, Port, Stage, State, Tags, need_number, need_signal
+from ranvier.stream import EventInfo, Info, StreamInfo
 
-HEARD = 255  # samples that a median is taken of, at most; odd, so that it is one of them
+HEARD = 127  # samples that a median is taken of, at most; odd, so that it is one of them
 LABELS = {0: "spike", 1: "lost", 2: "back"}  # the codes that the kernel writes
 LEAST = 15  # samples that it is taken of at least
-WRITTEN = ("sample", "source", "code", "value")  # columns that the kernel writes
-ROWS = 512  # instants that are searched at a time
 FORGOTTEN = 1e-6  # part of an old estimate that is left where the support ends
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class Spikes(BlockStage):
+class Spikes(EndStage):
     """Threshold crossings: where a channel falls below -threshold times its running noise.
 
     Parameters
@@ -46,11 +44,11 @@ class Spikes(BlockStage):
     not 0. At a fresh start none is, which no event says.
 
     The noise of a channel is ``median(|x|) / 0.6745``. Every `stride` samples of the absolute index one sample
-    is heard, so that at most 255 of them fill the noise window; when a channel has heard enough valid ones, it
-    is estimated anew and the threshold changes from the next sample on. Channels take turns, so that the work
-    is spread over time: channel c of n begins c / n of a window late. The first estimate takes one to two windows
-    of valid samples; a channel that was lost keeps its estimate, so it is back at the second valid sample.
-    Computed in float32. Delay: none added. Settle: two windows, until the first estimate. Support: of the
+    is heard, so that at most 127 of them fill the noise window. Once a window the median is taken of those that
+    were valid, if they are at least half, and the threshold changes from the next sample on. Channels take turns,
+    sixteen at a time, so that the work is spread over time. The first estimate comes after half a window to one
+    and a half of valid samples; a channel that was lost keeps its estimate, so it is back at the second valid sample.
+    Computed in float32. Delay: none added. Settle: one and a half windows, until the first estimate. Support: of the
     estimates. Portable.
 
     References
@@ -89,64 +87,19 @@ class Spikes(BlockStage):
             sources=info.channels.names,
             origin=info.origin,
             support=info.support + ceil(estimates * heard * stride * info.origin.step),
-            settle=info.settle + ceil(2 * heard * stride * info.origin.step),
+            settle=info.settle + ceil(1.5 * heard * stride * info.origin.step) + 1,
             delay=info.delay,
         )
 
-    def prepare(self, info: StreamInfo) -> State:
-        from ranvier.kernels import _spikes
-
-        n = info.n_channels
+    def end(self, info: StreamInfo) -> Crossings:
         heard, stride, weight = self._noise(info)
-        refractory = to_samples(self, "refractory", self.refractory, info.rate)
-        room = n * (ROWS // refractory + 1 + ROWS)  # at worst a channel goes or comes at every row
-        state = State(
-            None,
-            before=np.full(n, -np.inf, np.float32),
-            threshold=np.full(n, -np.inf, np.float32),
-            free=np.full(n, np.iinfo(np.int64).min, np.int64),
-            listened=np.zeros(n, np.uint8),
-            look=counter(n),
-            estimates=np.zeros(n, np.int32),
-            noise=np.zeros(n, np.float32),
-            heard=np.zeros((n, heard), np.float32),
-            filled=-(np.arange(n) * heard // n).astype(np.int32),
+        return Crossings(
+            self.threshold, to_samples(self, "refractory", self.refractory, info.rate), stride, heard, weight
         )
-        s = state.arrays
-        state.design = (
-            _spikes.search,
-            (
-                s["before"],
-                s["threshold"],
-                s["free"],
-                refractory,
-                s["listened"],
-                s["look"],
-                s["heard"],
-                s["filled"],
-                s["estimates"],
-                s["noise"],
-            ),
-            (stride, self.threshold, weight),
-            (np.empty(room, np.int64), np.empty((2, room), np.int32), np.empty(room, np.float32)),
-        )
-        return state
 
-    def step(self, state: State, block: Block) -> Events:
-        x = np.ascontiguousarray(block.data, np.float32)
-        masked = not is_all_valid(block.valid)
-        if masked:
-            x = np.where(block.valid, x, np.float32(np.nan))
-        tables = [_search(state, x[a : a + ROWS], masked, block.start + a) for a in range(0, block.n, ROWS)]
-        table = tables[0] if len(tables) == 1 else np.concatenate(tables) if tables else None
-        return Events(block.start, block.stop, table)
+    def with_next(self, info: StreamInfo, following: Stage, given: Info) -> Crossings | None:
+        bins = following.bins(given) if isinstance(following, BinnedCounts) else 0
+        return replace(self.end(info), bin=bins) if bins else None
 
-
-def _search(state: State, x: Array, masked: bool, start: int) -> Array:
-    """Return the events in rows of float32, nan where invalid, from index `start` on."""
-    kernel, memory, parameters, found = state.design
-    table = np.zeros(kernel(x, masked, start, *memory, *parameters, *found), EVENT)
-    sample, who, value = found
-    for name, a in zip(WRITTEN, (sample, *who, value), strict=True):
-        table[name] = a[: len(table)]
-    return table
+    def memory(self, info: StreamInfo) -> State:
+        return State(**crossings_state(self.end(info), info.n_channels))

@@ -8,25 +8,39 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ranvier.kernels._body import Level, Step, Work
-    from ranvier.kernels._channel import KINDS, ChannelKernel, best_width, channel_state
+    from ranvier.kernels._body import Crossings, Gate, Level, Step, Store, Tally, Work
+    from ranvier.kernels._generate import Program
+    from ranvier.kernels._loop import (
+        EVENT_ROOM,
+        KINDS,
+        Loop,
+        best_width,
+        bins_state,
+        channel_state,
+        crossings_state,
+        gate_state,
+        tally_state,
+    )  # fmt: skip
 
 _WHERE = {
-    "Level": "_body",
-    "Step": "_body",
-    "Work": "_body",
-    "ChannelKernel": "_channel",
-    "KINDS": "_channel",
-    "best_width": "_channel",
-    "channel_state": "_channel",
-}
+    "_body": ("Crossings", "Gate", "Level", "Step", "Store", "Tally", "Work"),
+    "_generate": ("Program",),
+    "_loop": (
+        "EVENT_ROOM", "KINDS", "Loop", "best_width", "bins_state", "channel_state", "crossings_state", "gate_state",
+        "tally_state",
+    ),
+}  # fmt: skip
+_FILE = {name: file for file, names in _WHERE.items() for name in names}
 
-__all__ = ["KINDS", "ChannelKernel", "Level", "Step", "Work", "best_width", "channel_state"]
+__all__ = [
+    "Crossings", "EVENT_ROOM", "Gate", "KINDS", "Level", "Loop", "Program", "Step", "Store", "Tally", "Work",
+    "best_width", "bins_state", "channel_state", "crossings_state", "gate_state", "tally_state",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
+    if name not in _FILE:
         raise AttributeError(f"ranvier.kernels has no {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"ranvier.kernels.{_WHERE[name]}"), name)
+    return getattr(import_module(f"ranvier.kernels.{_FILE[name]}"), name)

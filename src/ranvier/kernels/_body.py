@@ -60,6 +60,11 @@ class Work:
     steps: tuple[Step, ...]
     settle: int = 0
 
+    @property
+    def waits(self) -> bool:
+        """Whether anything is remembered, so that a channel has to be primed and to settle."""
+        return self.settle > 0 or any(s.n_state for s in self.steps)
+
     def coefficients(self, precision: str, n_channels: int) -> list[np.ndarray[Any, Any]]:
         """Return the coefficient rows of one precision, one number a channel."""
         return [
@@ -79,13 +84,97 @@ class Level:
     Parameters
     ----------
     size
-        Channels of every group, a multiple of 16; groups follow each other and cover all channels.
+        Channels of every group; groups follow each other and cover all channels. A multiple of 16 where there
+        are several.
     least
         How many valid channels a mean needs.
     """
 
     size: int
     least: int
+
+
+@dataclass(frozen=True, eq=False)
+class Gate:
+    """The entrance: what cannot be trusted is marked, and the last value that could be is held instead.
+
+    Parameters
+    ----------
+    rail
+        Magnitude of each channel from which on a sample counts as clipped; infinite for never.
+    judged
+        Channels for which `flat` counts.
+    flat
+        How many equal samples in a row are flat, 0 for never.
+    """
+
+    rail: np.ndarray[Any, Any]
+    judged: np.ndarray[Any, Any]
+    flat: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Store:
+    """An end of the loop: the signal itself is written."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tally:
+    """An end of the loop: sums of each channel over hops, and the mean over windows of hops.
+
+    Parameters
+    ----------
+    body
+        ``body(x, s, k) -> x, new_s`` with one sum s.
+    hop, hops
+        Samples of a hop, hops of a window.
+    need
+        Valid samples that a window needs.
+    """
+
+    body: Function
+    hop: int
+    hops: int
+    need: int
+
+
+@dataclass(frozen=True, eq=False)
+class Crossings:
+    """An end of the loop: where channels fall below a threshold that follows their noise.
+
+    Parameters
+    ----------
+    factor
+        Threshold over noise.
+    refractory
+        Samples after a crossing in which a channel gives no other.
+    stride, heard
+        Every `stride` samples one is heard; the last `heard` make an estimate.
+    weight
+        Of a new estimate, at least: until then they are averaged.
+    bin
+        Samples of a bin in which crossings are counted; 0 where they are written as events.
+    """
+
+    factor: float
+    refractory: int
+    stride: int
+    heard: int
+    weight: float
+    bin: int = 0
+
+    @property
+    def least(self) -> int:
+        """Valid ones among those heard that an estimate needs."""
+        return (self.heard + 1) // 2
+
+    @property
+    def step(self) -> int:
+        """By how many sizes heard each sixteen channels are estimated later than those before, round and round.
+
+        By the golden section, which spreads the work, however many channels there are.
+        """
+        return max(round(0.618 * self.heard), 1)
 
 
 _ALLOWED = (

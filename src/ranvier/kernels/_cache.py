@@ -51,7 +51,7 @@ def fingerprint() -> str:
     import numba
 
     digest = hashlib.sha256(f"{numba.__version__} {llvmlite.__version__} {sys.version_info[:2]}".encode())
-    for name in ("_simd.py", "ops.py"):
+    for name in ("_simd.py", "ops.py", "_crossings.py"):
         digest.update((Path(__file__).parent / name).read_bytes())
     return digest.hexdigest()[:16]
 
@@ -76,8 +76,11 @@ def load_source(text: str) -> ModuleType:
         raise SafetyError(f"The kernel cache needs to be importable; {path} is not. Set RANVIER_CACHE elsewhere.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # where Numba looks for it when it loads what it compiled before
+    from ranvier.kernels._jit import undisturbed
+
     try:
-        spec.loader.exec_module(module)
+        with undisturbed():
+            spec.loader.exec_module(module)
     except BaseException:
         del sys.modules[name]
         raise

@@ -228,3 +228,23 @@ def get_i8(typing: Any, address: Any) -> Any:
         return builder.load(builder.inttoptr(args[0], ir.IntType(64).as_pointer()))
 
     return types.int64(types.intp), codegen
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def get(typing: Any, address: Any, like: Any) -> Any:
+    """Read one number of the type of `like` from memory."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.load(builder.inttoptr(args[0], args[1].type.as_pointer()))
+
+    return like(types.intp, like), codegen
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def bits(typing: Any, mask: Any) -> Any:
+    """Return the lanes of a mask as the bits of one integer, lane 0 lowest."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.zext(builder.bitcast(args[0], ir.IntType(sig.args[0].width)), ir.IntType(64))
+
+    return types.int64(mask), codegen

@@ -166,6 +166,8 @@ def _cast(kind: str) -> Any:
         def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
             if sig.args[0].kind == kind:
                 return args[0]
+            if sig.args[0].kind == "i4":
+                return builder.sitofp(args[0], target.llvm)
             return (builder.fpext if kind == "f8" else builder.fptrunc)(args[0], target.llvm)
 
         return target(a), codegen
@@ -175,3 +177,16 @@ def _cast(kind: str) -> Any:
 
 as_f4 = _cast("f4")
 as_f8 = _cast("f8")
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def add_if(typing: Any, mask: Any, a: Any) -> Any:
+    """Integers `a`, one more where the mask is true."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.add(args[1], builder.zext(args[0], sig.args[1].llvm))
+
+    return a(mask, a), codegen
+
+
+differ = _arithmetic("xor")

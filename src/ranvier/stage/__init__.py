@@ -4,7 +4,6 @@ from ranvier.kernels import Step
 from ranvier.stage._align import Align
 from ranvier.stage._block_stage import BlockStage, LevelStage, Scratch
 from ranvier.stage._chain import Chain, chain
-from ranvier.stage._channel_stage import ChannelStage, contiguous, need_number
 from ranvier.stage._config import build_dataclass, from_table, to_table
 from ranvier.stage._contract import Contract, need_fitted
 from ranvier.stage._feed import feed, infos_of, through
@@ -18,6 +17,7 @@ from ranvier.stage._files import (
 )
 from ranvier.stage._graph import Graph, Node
 from ranvier.stage._learner import Learner
+from ranvier.stage._loop_stage import ChannelStage, EndStage, GateStage, need_number
 from ranvier.stage._parallel import Parallel, parallel
 from ranvier.stage._registry import builtin, name_of, resolve
 from ranvier.stage._run import Run
@@ -47,10 +47,11 @@ from ranvier.stage._trainable import (
 )
 
 __all__ = [
-    "Align", "BlockStage", "Chain", "ChannelStage", "Contract", "EVENTS", "Estimator", "Goal", "Graph", "Learner",
-    "LevelStage", "Node", "Parallel", "Port", "Recipe", "Run", "SIGNAL", "Samples", "Scratch", "Stage", "State",
-    "Step", "Stream", "Tags", "Trainable", "apply", "as_tuple", "build_dataclass", "builtin", "chain", "collect",
-    "contiguous", "counter", "dump_pipeline", "feed", "from_table", "infos_of", "inside", "load_model",
-    "load_pipeline", "model_provenance", "name_of", "need_events", "need_fitted", "need_number", "need_signal",
-    "need_stream", "parallel", "parse_pipeline", "recipe", "resolve", "save_model", "through", "to_table",
+    "Align", "BlockStage", "Chain", "ChannelStage", "Contract", "EVENTS", "EndStage", "Estimator", "GateStage",
+    "Goal", "Graph", "Learner", "LevelStage", "Node", "Parallel", "Port", "Recipe", "Run", "SIGNAL", "Samples",
+    "Scratch", "Stage", "State", "Step", "Stream", "Tags", "Trainable", "apply", "as_tuple", "build_dataclass",
+    "builtin", "chain", "collect", "counter", "dump_pipeline", "feed", "from_table", "infos_of", "inside",
+    "load_model", "load_pipeline", "model_provenance", "name_of", "need_events", "need_fitted", "need_number",
+    "need_signal", "need_stream", "parallel", "parse_pipeline", "recipe", "resolve", "save_model", "through",
+    "to_table",
 ]  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
@@ -66,17 +65,6 @@ def follow(state: State, block: Block) -> State:
             inner.reset()
         following[0] = block.stop
     return inner
-
-
-def follow_all(states: Sequence[State], block: Block) -> None:
-    """Do the same for stages that see the same index; one that a swap has just brought has seen none."""
-    n, start = len(block.data), block.start
-    if n:
-        for state in states:
-            following = state.arrays["next"]
-            if following[0] != start and following[0] >= 0:
-                state.children["stage"].reset()
-            following[0] = start + n
 
 
 class Scratch:

@@ -64,13 +64,18 @@ class Chain(Stage):
         flow = self.infos(*infos)[-1]
         return flow if len(flow) > 1 else flow[0]
 
-    def init(self, *infos: Info) -> State:
-        plan = make_plan(self.stages, self.infos(*infos)[:-1])
-        return State(plan, {str(i): child for i, child in enumerate(plan.states)})
+    def allocate(self, *infos: Info) -> State:
+        given = self.infos(*infos)[:-1]
+        return State(None, {str(i): s.allocate(*g) for i, (s, g) in enumerate(zip(self.stages, given, strict=True))})
 
-    def replan(self, state: State, *infos: Info) -> None:
-        """Bind the compiled loops anew after a stage and its state were exchanged."""
+    def bind(self, state: State, *infos: Info) -> None:
+        """Plan, and compile the loops; anew after a stage and its state were exchanged."""
         state.design = make_plan(self.stages, self.infos(*infos)[:-1], tuple(state.children.values()))
+
+    def init(self, *infos: Info) -> State:
+        state = self.allocate(*infos)
+        self.bind(state, *infos)
+        return state
 
     def process(self, state: State, *chunks: Any) -> Any:
         first, *rest = state.design.parts

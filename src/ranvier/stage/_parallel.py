@@ -97,7 +97,7 @@ class Parallel(Stage):
             delay=max(o.delay + lag / o.rate if o.rate else o.delay for o, lag in zip(outs, lags, strict=True)),
         )  # fmt: skip
 
-    def init(self, *infos: Info) -> State:
+    def allocate(self, *infos: Info) -> State:
         outs = self._outs(*infos)
         named = describe_infos(self, infos)
         lags = [int(lag // 1) for lag in self._lags(outs)]
@@ -109,7 +109,7 @@ class Parallel(Stage):
         arrays: dict[str, Any] = {"next": counter(-1)}
         children = {}
         for i, (branch, out) in enumerate(zip(self.branches, outs, strict=True)):
-            children[str(i)] = branch.init(*wire(branch.inputs, named))
+            children[str(i)] = branch.allocate(*wire(branch.inputs, named))
             arrays |= {
                 f"data{i}": np.zeros((room, *out.shape), out.dtype),
                 f"valid{i}": np.zeros((room, *out.shape), bool),
@@ -118,10 +118,22 @@ class Parallel(Stage):
         arrays |= {"held": np.zeros(len(outs), np.int64), "start": np.full(len(outs), -1, np.int64)}
         place = {p.name: i for i, p in enumerate(self.inputs)}
         wires = [tuple(place[p.name] for p in b.inputs) for b in self.branches]
-        return State((lags, np.result_type(*[o.dtype for o in outs]), wires), children, **arrays)
+        design = (lags, np.result_type(*[o.dtype for o in outs]), wires)
+        return State(design, children, **arrays)
+
+    def bind(self, state: State, *infos: Info) -> None:
+        named = describe_infos(self, infos)
+        for branch, child in zip(self.branches, state.children.values(), strict=True):
+            if child.design is None or isinstance(branch, Parallel):
+                branch.bind(child, *wire(branch.inputs, named))
+
+    def init(self, *infos: Info) -> State:
+        state = self.allocate(*infos)
+        self.bind(state, *infos)
+        return state
 
     def process(self, state: State, *chunks: Any) -> Block:
-        lags, dtype, wires = state.design
+        wires = state.design[2]
         first = next((c for c in chunks if isinstance(c, Block)), None)
         if first is not None and first.n:
             if state["next"][0] not in (-1, first.start):
@@ -131,6 +143,11 @@ class Parallel(Stage):
             branch.process(child, *[chunks[i] for i in wire])
             for branch, child, wire in zip(self.branches, state.children.values(), wires, strict=True)
         ]
+        return self.join(state, parts)
+
+    def join(self, state: State, parts: list[Block]) -> Block:
+        """Return what the branches say about the same instants, side by side."""
+        lags, dtype, _ = state.design
         a, lag = parts[0], lags[0]
         level = all(p.start + g == a.start + lag and p.n == a.n for p, g in zip(parts, lags, strict=True))
         if not level or state["held"].any():
@@ -143,6 +160,19 @@ class Parallel(Stage):
             valid = np.concatenate([t.valid for t in parts], axis=-1)
         ats = [t.at for t in parts if t.at is not None]
         return Block(data, start, valid, np.maximum.reduce(ats) if ats else None)
+
+    def is_level(self, *infos: Info) -> bool:
+        """Say whether no branch is held back, so that rows that come at once are what comes out."""
+        return not any(lag // 1 for lag in self._lags(self._outs(*infos)))
+
+    def chain_of(self, i: int, state: State, info: Info) -> tuple[list[Stage], list[tuple[Info, ...]], list[State]]:
+        """Return the stages of a branch, what flows into each, and what they remember."""
+        from ranvier.stage._chain import Chain
+
+        branch, kept = self.branches[i], state.children[str(i)]
+        if isinstance(branch, Chain):
+            return list(branch.stages), branch.infos(info)[:-1], list(kept.children.values())
+        return [branch], [(info,)], [kept]
 
     def _align(self, state: State, new: list[Block], lags: list[int]) -> tuple[int, list[Block]]:
         """Return what all branches can say about the same instants, and keep the rest."""

@@ -8,21 +8,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from ranvier import kernels
-from ranvier.stage._block_stage import LevelStage, Scratch, follow_all, segmented
-from ranvier.stage._channel_stage import ChannelStage, Looped
-from ranvier.stage._stage import SIGNAL, Port, Stage
+from ranvier.stage._block_stage import LevelStage
+from ranvier.stage._loop_stage import ChannelStage, EndStage, GateStage
+from ranvier.stage._parallel import Parallel
+from ranvier.stage._region import End, Outlet, Region, end_of, outlet_of, region_of
+from ranvier.stage._stage import Port, Stage
 from ranvier.stage._state import State
-from ranvier.stream import Block, Info, StreamInfo
+from ranvier.stream import Info, StreamInfo
 
-MOST_STEPS = 8  # bodies in one loop: beyond that, states no longer stay in registers
+MOST_STEPS = 8  # bodies between two means: beyond that, states no longer stay in registers
 
 
 @dataclass(frozen=True, eq=False)
 class Alone:
-    """A stage that runs by itself."""
+    """A stage that runs by itself, and why it does."""
 
     stage: Stage
     state: State
+    why: str = ""
 
     @property
     def inputs(self) -> tuple[Port, ...]:
@@ -33,105 +36,151 @@ class Alone:
 
 
 @dataclass(frozen=True, eq=False)
-class Fused:
-    """Neighbouring channel stages in one compiled loop; each keeps its own state."""
+class Forked:
+    """A region whose ends are the first stages of branches; what is left of them runs on what comes out.
 
-    stages: tuple[Stage, ...]
-    states: tuple[State, ...]
-    looped: Looped
+    Parameters
+    ----------
+    region
+        The loop.
+    parallel, state
+        What joins the branches.
+    rests
+        What is left of each branch: the outlet it begins at, and its parts.
+    """
 
-    inputs = (SIGNAL,)
+    region: Region
+    parallel: Parallel
+    state: State
+    rests: tuple[tuple[int, tuple[Any, ...]], ...]
 
-    def __call__(self, block: Block) -> Block:
-        follow_all(self.states, block)
-        return self.looped(block)
+    @property
+    def inputs(self) -> tuple[Port, ...]:
+        return self.region.inputs
+
+    def __call__(self, block: Any) -> Any:
+        outs = self.region(block)
+        if not self.rests:  # the loop has joined them
+            return outs
+        outs = outs if isinstance(outs, tuple) else (outs,)
+        parts = []
+        for outlet, rest in self.rests:
+            out = outs[outlet]
+            for part in rest:
+                out = part(out)
+            parts.append(out)
+        return self.parallel.join(self.state, parts)
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """How a chain runs: parts in order, and the state of each of its stages."""
+    """How a chain runs: parts in order."""
 
-    parts: tuple[Alone | Fused, ...]
-    states: tuple[State, ...]
+    parts: tuple[Alone | Region | Forked, ...]
 
 
-def make_plan(stages: Sequence[Stage], given: Sequence[tuple[Info, ...]], kept: Sequence[State] | None = None) -> Plan:
-    """Group neighbouring channel stages and compile them.
+def make_plan(stages: Sequence[Stage], given: Sequence[tuple[Info, ...]], states: Sequence[State]) -> Plan:
+    """Group neighbouring stages and compile them.
 
     Parameters
     ----------
-    stages, given
-        The chain, and what flows into each stage.
-    kept
-        States to go on with (after a swap); fresh ones are allocated unless given.
+    stages, given, states
+        The chain, what flows into each stage, and what each remembers.
     """
-    parts: list[Alone | Fused] = []
-    states: list[State] = []
+    parts: list[Any] = []
     i = 0
     while i < len(stages):
-        end = _end(stages, given, i)
-        if end - i > 1:
-            mine = _allocate(stages[i:end], given[i:end]) if kept is None else tuple(kept[i:end])
-            parts.append(_fuse(stages[i:end], [infos[0] for infos in given[i:end]], mine))
-            states += mine
+        end, why = _end(stages, given, i)
+        fork = stages[end] if end < len(stages) and os.environ.get("RANVIER_FUSE") != "0" else None
+        if isinstance(fork, Parallel) and end > i and (forked := _fork(stages, given, states, i, end)) is not None:
+            parts.append(forked)
+            end += 1
+        elif end - i > 1:
+            parts.append(region_of(stages[i:end], [infos[0] for infos in given[i:end]], states[i:end]))
         else:
-            states.append(stages[i].init(*given[i]) if kept is None else kept[i])
-            _compile_if_needed(stages[i], given[i][0], states[-1])
-            parts.append(Alone(stages[i], states[-1]))
+            end = i + 1
+            if states[i].design is None or isinstance(stages[i], Parallel):
+                stages[i].bind(states[i], *given[i])
+            parts.append(Alone(stages[i], states[i], why))
         i = end
-    return Plan(tuple(parts), tuple(states))
+    return Plan(tuple(parts))
 
 
-def _allocate(stages: Sequence[Stage], given: Sequence[tuple[Any, ...]]) -> tuple[State, ...]:
-    return tuple(
-        segmented(s.allocate(infos[0])) if isinstance(s, ChannelStage) else s.init(*infos)
-        for s, infos in zip(stages, given, strict=True)
-    )
-
-
-def _compile_if_needed(stage: Stage, info: Any, state: State) -> None:
-    """Give a channel stage that a swap has taken out of a loop the kernel that runs it alone."""
-    if isinstance(stage, ChannelStage) and state.children["stage"].design is None:
-        stage.compile(info, state.children["stage"])
-
-
-def _end(stages: Sequence[Stage], given: Sequence[tuple[Info, ...]], first: int) -> int:
-    """Return the place after the last stage that runs in one loop with the one at `first`."""
-    steps, plain, end = 0, True, first
+def _end(stages: Sequence[Stage], given: Sequence[tuple[Info, ...]], first: int) -> tuple[int, str]:
+    """Return the place after the last stage that runs in one loop with the one at `first`, and why it ends there."""
+    steps, end = 0, first
+    if os.environ.get("RANVIER_FUSE") == "0":
+        return first + 1, "RANVIER_FUSE=0"
     while end < len(stages):
         stage, info = stages[end], given[end][0]
-        if not isinstance(info, StreamInfo) or (end > first and os.environ.get("RANVIER_FUSE") == "0"):
-            break
+        if not isinstance(info, StreamInfo) or info.dtype not in kernels.KINDS:
+            return end, f"{type(stage).__name__} takes no numbers that a loop knows"
         if isinstance(stage, ChannelStage):
-            work = stage.work(info)
-            steps += len(work.steps)
-            plain &= not work.settle and not any(s.n_state for s in work.steps)
-        elif isinstance(stage, LevelStage) and plain and _level(stage, info) is not None:
-            plain = False
-        else:
-            break
-        if end > first and steps > MOST_STEPS:
-            break
+            steps += len(stage.work(info).steps)
+            if end > first and steps > MOST_STEPS:
+                return end, f"more than {MOST_STEPS} bodies would not stay in registers"
+        elif isinstance(stage, LevelStage):
+            if _level(stage, info) is None:
+                return end, f"{type(stage).__name__} has groups that a loop cannot take"
+            steps = 0
+        elif isinstance(stage, EndStage):
+            return _after(stages, given, end), f"{type(stage).__name__} ends a loop"
+        elif not (isinstance(stage, GateStage) and end == first):
+            return end, f"{type(stage).__name__} has no body"
         end += 1
-    return max(end, first + 1)
+    return end, "end of the chain"
+
+
+def _after(stages: Sequence[Stage], given: Sequence[tuple[Info, ...]], at: int) -> int:
+    """Return the place after an `EndStage`, and after the next one if both are done in one."""
+    head = stages[at]
+    if isinstance(head, EndStage) and at + 1 < len(stages):
+        return at + 1 + (head.with_next(given[at][0], stages[at + 1], given[at + 1][0]) is not None)  # type: ignore[arg-type]
+    return at + 1
 
 
 def _level(stage: LevelStage, info: StreamInfo) -> kernels.Level | None:
-    """Return the group means that a loop can work out: whole vectors of lanes only."""
+    """Return the group means that a loop can work out: of all channels, or of whole vectors of lanes."""
     level = stage.level(info)
-    return level if level is not None and level.size % 16 == 0 and kernels.best_width() >= 4 else None
+    fits = level is not None and (level.size == info.n_channels or level.size % 16 == 0)
+    return level if fits and kernels.best_width() >= 4 else None
 
 
-def _fuse(stages: Sequence[Stage], infos: Sequence[Any], states: tuple[State, ...]) -> Fused:
-    works: list[Any] = []
-    arrays: list[Any] = []
-    for stage, info, state in zip(stages, infos, states, strict=True):
-        if isinstance(stage, ChannelStage):
-            works.append(stage.work(info))
-            arrays.append(state.children["stage"].arrays)
-        elif isinstance(stage, LevelStage):
-            works.append(_level(stage, info))
-            arrays.append(None)
-    out = stages[-1].describe(infos[-1])
-    kernel = kernels.ChannelKernel(works, arrays, out.n_channels, infos[0].dtype, out.dtype)
-    return Fused(tuple(stages), states, Looped(kernel, Scratch(out.shape, out.dtype)))
+def _fork(
+    stages: Sequence[Stage], given: Sequence[tuple[Any, ...]], states: Sequence[State], first: int, at: int
+) -> Forked | None:
+    """Return the region that ends in the first stages of the branches at `at`; None where none can end it."""
+    parallel, state, info = stages[at], states[at], given[at][0]
+    if not isinstance(parallel, Parallel) or len(parallel.inputs) != 1 or not isinstance(info, StreamInfo):
+        return None
+    chains = [parallel.chain_of(i, state, info) for i in range(len(parallel.branches))]
+    if not any(isinstance(c[0][0], EndStage) for c in chains):
+        return None
+    ends: list[End] = []
+    rests: list[tuple[int, list[Any]]] = []
+    for members, infos, kept in chains:
+        if isinstance(members[0], EndStage):
+            end = _after(members, infos, 0)
+            ends.append(end_of(members[:end], [i[0] for i in infos[:end]], kept[:end]))
+            place = len(ends) - 1
+        else:
+            end = 0
+            place = next((j for j, e in enumerate(ends) if not e.states), len(ends))
+            if place == len(ends):
+                ends.append(End(kernels.Store()))
+        rests.append((place, [members[end:], infos[end:], kept[end:]]))
+    outlets = [outlet_of(e, j) for j, e in enumerate(ends)]
+    side_by_side = len({e.hop for e in ends}) == 1 and ends[0].hop[0] > 0 and not any(r[0] for _, r in rests)
+    joins = side_by_side and parallel.is_level(info)
+    if joins:
+        outlets = [Outlet(0, len(ends), parallel.describe(info).dtype)]
+    infos_before = [infos[0] for infos in given[first:at]]
+    region = Region(stages[first:at], infos_before, states[first:at], ends, outlets, [state])
+    if joins:
+        return Forked(region, parallel, state, ())
+    left = tuple((place, _parts(*rest)) for place, rest in rests)
+    return Forked(region, parallel, state, left)
+
+
+def _parts(members: Sequence[Stage], infos: Sequence[tuple[Info, ...]], states: Sequence[State]) -> tuple[Any, ...]:
+    return make_plan(members, infos, states).parts if members else ()

@@ -16,6 +16,7 @@ from ranvier.errors import ContractError, StateError
 from ranvier.stage._align import Align
 from ranvier.stage._chain import Chain
 from ranvier.stage._compose import check_ports
+from ranvier.stage._explain import cost, explain
 from ranvier.stage._graph import Graph, Node
 from ranvier.stage._learner import Learner
 from ranvier.stage._parallel import Parallel
@@ -146,7 +147,7 @@ class Run:
             for depth in range(len(path) - 1, -1, -1):
                 parent, state = self._find(path[:depth])
                 if isinstance(parent, Chain):  # its plan holds the stages of before, however deep the new one lies
-                    parent.replan(state, *_replace(self.stage, path[:depth], parent, self.infos)[1])
+                    parent.bind(state, *_replace(self.stage, path[:depth], parent, self.infos)[1])
         else:
             stage, state = self._find(path)
             if control.kind == "learn" and isinstance(stage, Learner):
@@ -195,6 +196,18 @@ class Run:
                 "Restore it in a run of the stage that saved it, with the same parameters, on the same streams."
             )
         self._state.load({name: a for name, a in saved.items() if name != _ID})
+
+    def explain(self, block: int = 0) -> str:
+        """Return what runs in one compiled loop, where loops were cut and why, a line a part.
+
+        Parameters
+        ----------
+        block
+            Samples of a block with which the time of a sample and channel is measured beside it; 0 for none.
+        """
+        lines = [str(line) for line in explain(self.stage, self._state)]
+        ns = cost(self.stage, self.infos, block) if block else None
+        return "\n".join([*lines, *([f"{ns:.3g} ns a sample and channel in blocks of {block}"] if ns else [])])
 
     @property
     def nbytes(self) -> int:

@@ -88,6 +88,13 @@ class Stage(abc.ABC):
     def init(self, *infos: Info) -> State:
         """Allocate and design everything; nothing is allocated or compiled later."""
 
+    def allocate(self, *infos: Info) -> State:
+        """Return the state without what is compiled, for a plan that may run it together with others."""
+        return self.init(*infos)
+
+    def bind(self, state: State, *infos: Info) -> None:  # noqa: B027
+        """Compile what runs a state that `allocate` returned; nothing where `init` has done it."""
+
     @abc.abstractmethod
     def process(self, state: State, *chunks: Any) -> Any:
         """Transform chunks, changing `state` in place: no I/O, no clock, no lock.
@@ -132,7 +139,7 @@ def _feed(digest: Any, value: Any) -> None:
         digest.update(b">")
     elif isinstance(value, np.ndarray):
         digest.update(f"[{value.dtype.str}{value.shape}".encode())
-        digest.update(np.ascontiguousarray(value).tobytes())
+        digest.update(np.ascontiguousarray(value).data)
     elif isinstance(value, list | tuple):
         digest.update(b"(")
         for v in value:

@@ -121,7 +121,7 @@ def check_lent_memory(stage: Stage, infos: Infos) -> None:
 
 @contextmanager
 def _environment(name: str, value: str) -> Iterator[None]:
-    from ranvier.kernels._channel import best_width
+    from ranvier.kernels._loop import best_width
 
     before = os.environ.get(name)
     os.environ[name] = value

@@ -100,13 +100,9 @@ class Job:
 
     def running(self) -> RunningNoise:
         """Return the noise estimate as the notes of `Spikes` define it."""
-        spikes = Spikes()
-        window = round(spikes.noise_window * RATE)
-        heard = min(255, window - 1 + window % 2)
-        stride = window // heard
-        weight = heard * stride / RATE / spikes.noise_memory
+        end = Spikes().end(filters().describe(self.info))
         begin = filters().describe(self.info).settle
-        return RunningNoise(self.info.n_channels, stride, heard, weight, SIGMAS, begin)
+        return RunningNoise(self.info.n_channels, end.stride, end.heard, end.weight, SIGMAS, begin)
 
     def scipy(self, noise: RunningNoise | float) -> ScipyImplant:
         """Return SciPy's and NumPy's way, with running noise or a given threshold [uV]."""

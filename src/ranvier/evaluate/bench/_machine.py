@@ -27,8 +27,8 @@ def limits(turns: int = 5) -> dict[str, float]:
     ``fma_gflops`` (float32, two operations each), ``read_gbytes`` a second, and ``implant_ns``: the least time
     that the implant job could take a sample and channel, by its multiply-adds.
     """
-    from ranvier.kernels._channel import address
     from ranvier.kernels._limits import multiply_add, read
+    from ranvier.kernels._loop import address
 
     numbers = np.full(48, 0.5, np.float32)
     memory = np.ones(_READ_BYTES // 4, np.float32)

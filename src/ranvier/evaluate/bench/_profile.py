@@ -10,6 +10,7 @@ import numpy as np
 
 from ranvier.evaluate.bench._timing import quiet
 from ranvier.stage import Chain, Parallel, Run, Stage
+from ranvier.stage._explain import members, name_of
 from ranvier.stream import Block, Events, Info
 
 EMPTY = 200  # calls without samples
@@ -31,27 +32,19 @@ def profile(stage: Stage, info: Info, blocks: Sequence[Block]) -> list[dict[str,
 
 def _parts(stage: Stage, info: Info, chunks: Sequence[Any], indent: str) -> Iterator[dict[str, Any]]:
     if not isinstance(stage, Chain):
-        yield from _one(stage, info, chunks, indent, Run(stage, info).step)[0]
+        yield _time(indent + type(stage).__name__, Run(stage, info).step, chunks)[0]
         return
+    given = chunks
     infos, at = stage.infos(info), 0
     for part in stage.init(info).design.parts:
-        stages = getattr(part, "stages", None) or (part.stage,)
-        rows, chunks = _one(stages, infos[at][0], chunks, indent, part)
-        yield from rows
-        at += len(stages)
-
-
-def _one(
-    stages: Stage | Sequence[Stage], info: Info, chunks: Sequence[Any], indent: str, call: Callable[[Any], Any]
-) -> tuple[list[dict[str, Any]], list[Any]]:
-    """Return the rows of one part, and what comes out of it."""
-    several = (stages,) if isinstance(stages, Stage) else stages
-    row, out = _time(indent + " + ".join(type(s).__name__ for s in several), call, chunks)
-    rows = [row]
-    if isinstance(several[0], Parallel):
-        for branch in several[0].branches:
-            rows += _parts(branch, info, chunks, indent + "  ")
-    return rows, out
+        row, chunks = _time(indent + name_of(part), part, chunks)
+        yield row
+        inside = getattr(part, "stage", None)
+        if isinstance(inside, Parallel):
+            for branch in inside.branches:
+                yield from _parts(branch, infos[at][0], given, indent + "  ")
+        given = chunks
+        at += members(part)
 
 
 def _time(name: str, call: Callable[[Any], Any], chunks: Sequence[Any]) -> tuple[dict[str, Any], list[Any]]:

@@ -52,9 +52,8 @@ class RunningNoise:
     def __init__(self, channels: int, stride: int, heard: int, weight: float, factor: float, begin: int) -> None:
         self.stride, self.begin = stride, begin
         self._weight, self._factor = weight, factor
-        self._each = np.arange(channels)
-        self._heard = np.zeros((heard, channels), np.float32)
-        self._filled = -(self._each * heard // channels)
+        self._turn = np.arange(channels) // 16 * round(0.618 * heard) % heard
+        self._heard = np.full((heard, channels), np.nan, np.float32)
         self._noise, self._estimates = np.zeros(channels, np.float32), np.zeros(channels)
         self.threshold = np.full(channels, -np.inf, np.float32)
 
@@ -65,18 +64,19 @@ class RunningNoise:
             rows.append(np.broadcast_to(self.threshold, (i + 1 - at, len(self.threshold))))
             at = i + 1
             if start + i >= self.begin:
-                self._hear(np.abs(v[i]))
+                self._hear(np.abs(v[i]), (start + i) // self.stride)
         rows.append(np.broadcast_to(self.threshold, (len(v) - at, len(self.threshold))))
         return np.concatenate(rows)
 
-    def _hear(self, size: Array) -> None:
-        ready = self._filled >= 0
-        self._heard[self._filled[ready], self._each[ready]] = size[ready]
-        self._filled += 1
-        full = np.flatnonzero(self._filled == len(self._heard))
+    def _hear(self, size: Array, k: int) -> None:
+        m = len(self._heard)
+        self._heard[k % m] = size
+        due = np.flatnonzero((k + self._turn) % m == 0)
+        many = np.isfinite(self._heard[:, due]).sum(axis=0)
+        full, many = due[many >= (m + 1) // 2], many[many >= (m + 1) // 2]
         if len(full):
-            self._filled[full] = 0
-            new = np.median(self._heard[:, full], axis=0) / 0.6744897501960817
+            middle = np.sort(self._heard[:, full], axis=0)[(many - 1) // 2, np.arange(len(full))]
+            new = middle.astype(np.float64) / 0.6744897501960817
             self._estimates[full] += 1
             part = np.maximum(self._weight, 1 / self._estimates[full])
             self._noise[full] += part * (new - self._noise[full])

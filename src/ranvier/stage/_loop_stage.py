@@ -1,4 +1,4 @@
-"""ChannelStage: what happens to one channel at one instant, compiled for all of them."""
+"""LoopStage: a stage that a compiled loop over channels and time can run, alone or together with its neighbours."""
 
 from __future__ import annotations
 
@@ -9,16 +9,46 @@ import numpy as np
 
 from ranvier import kernels
 from ranvier.errors import ContractError
-from ranvier.stage._block_stage import BlockStage, Scratch
-from ranvier.stage._stage import need_signal
+from ranvier.stage._block_stage import segmented
+from ranvier.stage._stage import Stage, need_signal
 from ranvier.stage._state import State
-from ranvier.stream import Array, Block, Info, StreamInfo, is_all_valid
+from ranvier.stream import Info, StreamInfo
 
 if TYPE_CHECKING:
-    from ranvier.kernels import ChannelKernel, Step, Work
+    from ranvier.kernels import Crossings, Gate, Step, Tally, Work
 
 
-class ChannelStage(BlockStage):
+class LoopStage(Stage):
+    """A stage whose samples are gone through by a generated kernel; it keeps its memory, whoever runs it."""
+
+    @abc.abstractmethod
+    def memory(self, info: StreamInfo) -> State:
+        """Return what it remembers, at a fresh start."""
+
+    @final
+    def allocate(self, *infos: Info) -> State:
+        self.describe(*infos)
+        (info,) = infos
+        return segmented(self.memory(info))  # type: ignore[arg-type]
+
+    @final
+    def bind(self, state: State, *infos: Info) -> None:
+        from ranvier.stage._region import region_of
+
+        state.design = region_of([self], list(infos), [state])
+
+    @final
+    def init(self, *infos: Info) -> State:
+        state = self.allocate(*infos)
+        self.bind(state, *infos)
+        return state
+
+    @final
+    def process(self, state: State, *chunks: Any) -> Any:
+        return state.design(chunks[0])
+
+
+class ChannelStage(LoopStage):
     """A stage that treats every channel alone, at the same rate.
 
     The author writes *bodies* (see `ranvier.kernels.ops`) and returns them from `steps`. While a
@@ -58,56 +88,35 @@ class ChannelStage(BlockStage):
         return kernels.Work(self.steps(info), self.settle_for(info))
 
     @final
-    def prepare(self, info: StreamInfo) -> State:
-        state = self.allocate(info)
-        self.compile(info, state)
-        return state
-
-    @final
-    def allocate(self, info: StreamInfo) -> State:
-        """Return the state alone, for a kernel that runs several stages."""
+    def memory(self, info: StreamInfo) -> State:
         return State(None, None, **kernels.channel_state(self.work(info), info.n_channels))
 
-    @final
-    def compile(self, info: StreamInfo, state: State) -> None:
-        """Give a state the kernel that runs this stage alone."""
-        out = self.describe(info)
-        kernel = kernels.ChannelKernel([self.work(info)], [state.arrays], info.n_channels, info.dtype, out.dtype)
-        state.design = Looped(kernel, Scratch(out.shape, out.dtype))
 
-    @final
-    def step(self, state: State, block: Block) -> Block:
-        looped: Looped = state.design
-        return looped(block)
+class GateStage(LoopStage):
+    """The entrance of a loop: it marks what cannot be trusted and fills short gaps of the index."""
 
+    @abc.abstractmethod
+    def gate(self, info: StreamInfo) -> Gate:
+        """Return what is marked."""
 
-class Looped:
-    """A kernel with the memory that it lends."""
-
-    __slots__ = ("_lent", "kernel", "scratch")
-
-    def __init__(self, kernel: ChannelKernel, scratch: Scratch) -> None:
-        self.kernel = kernel
-        self.scratch = scratch
-        self._lent = scratch.take(0)
-
-    def __call__(self, block: Block) -> Block:
-        """Run a block through the kernel; the result is lent until the next call."""
-        if len(self._lent[0]) != len(block.data):
-            self._lent = self.scratch.take(block.n)
-        y, w = self._lent
-        if not len(y):
-            return Block(y, block.start)
-        mask = block.valid
-        if mask.strides[-1] != 1 and not is_all_valid(mask):
-            mask = np.ascontiguousarray(mask)
-        good = self.kernel(contiguous(block.data), mask, y, w)
-        return Block(y, block.start, None if good else w, block.at)
+    @abc.abstractmethod
+    def longest(self, info: StreamInfo) -> int:
+        """Return how many missing samples are filled at most."""
 
 
-def contiguous(a: Array) -> Array:
-    """Return an array whose channels are neighbours in memory; rows may be padded."""
-    return a if a.strides[-1] == a.itemsize or a.shape[-1] == 1 else np.ascontiguousarray(a)
+class EndStage(LoopStage):
+    """A stage at which a loop ends: what comes out is no signal of the same rate.
+
+    The author says in `end` what is summed or looked for, which the kernels know how to do.
+    """
+
+    @abc.abstractmethod
+    def end(self, info: StreamInfo) -> Tally | Crossings:
+        """Return what the loop does."""
+
+    def with_next(self, info: StreamInfo, following: Stage, given: Info) -> Tally | Crossings | None:
+        """Return what the loop does if it also does what the stage `following` does; None where it cannot."""
+        return None
 
 
 def need_number(who: Any, name: str, value: float, low: float, high: float, unit: str, advice: str) -> None:

@@ -1,0 +1,160 @@
+"""The function of a generated kernel that works out the mean of one group of channels at every instant of a tile."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ranvier.kernels._body import Gate, Level, body_text
+from ranvier.kernels._table import SIZE, Table
+
+WRITTEN_OUT = 64  # channels whose sum is written out in the loop over time
+
+
+def write_level(number: int, level: Level, a: Table, result: str, w: int) -> list[str]:
+    """Return the text of ``level_<number>(a, n, masked)``: sums of 16 lanes in a fixed tree; whether some lack a mean.
+
+    Lanes beyond the group hold 0 and count as valid.
+    """
+    size = -(-level.size // w) * w
+    real = {"f4": "float32", "f8": "float64"}[result]
+    parts = 16 // w
+    chunk = next(c for c in (WRITTEN_OUT, 16, w) if size % c == 0)
+
+    def summed(*, masked: bool) -> list[str]:
+        out = [*[f"p{i} = zero" for i in range(parts)], "at = b"]
+        out += ["number = 0", "q = o"] if masked else []
+        lines: list[str] = []
+        for i in range(chunk // w):
+            lines += ["v = load_r(at)"]
+            if masked:
+                lines += ["ok = load_m(q)", "v = select(ok, v, zero)", "number += count(ok)", f"q += {w}"]
+            lines += [f"p{i % parts} = add(p{i % parts}, v)", f"at += {w * SIZE[result]}"]
+        out += lines if size == chunk else [f"for j in range({size // chunk}):", *["    " + x for x in lines]]
+        sums = "".join(f"p{i}, " for i in range(parts))
+        divisor = "max(number, 1)" if masked else str(level.size)
+        out += [f"number -= {size - level.size}"] if masked and size > level.size else []
+        out += [f"put(mean, tree(({sums})) / {real}({divisor}))", f"mean += {SIZE[result]}"]
+        if masked:
+            out += [f"put(enough, uint8(number >= {level.least}))", f"lack |= number < {level.least}", "enough += 1"]
+        return [*out, "b += b_row", *(["o += o_row"] if masked else [])]
+
+    return [
+        "@inner",
+        f"def level_{number}(a, n, masked):",
+        f"    b = {a('buffer')}",
+        f"    o = {a('okay')}",
+        f"    b_row = {a.buffer_row}",
+        f"    o_row = {a.okay_row}",
+        f"    mean = {a('mean')}",
+        f"    enough = {a('enough')}",
+        "    zero = like(load_r(b), 0.0)",
+        "    lack = False",
+        "    if masked:",
+        "        for t in range(n):",
+        *["            " + line for line in summed(masked=True)],
+        "    else:",
+        "        for t in range(n):",
+        *["            " + line for line in summed(masked=False)],
+        "    return lack",
+        "",
+    ]
+
+
+def write_front(
+    works: Sequence[tuple[int, Any]], level: Level, names: dict[str, str], a: Table, source: str, result: str, w: int
+) -> list[str]:
+    """Return the text of ``front(a, c, n, x, x_row)``: all before the mean, and the mean, in one pass over a group.
+
+    For a group of which nothing is known to be invalid, and stages without memory. It returns whether the entrance
+    found nothing either; if not, nothing was changed but the buffer.
+    """
+    vectors = range(level.size // w)
+    parts = 16 // w
+    gate = next(((i, v) for i, v in works if isinstance(v, Gate)), None)
+    before: list[str] = []
+    instant: list[str] = []
+    for r in vectors:
+        c = f" + {r * w}"
+        for i, work in works:
+            if isinstance(work, Gate):
+                before += [f"rail{r} = load_r({_shift(a.row(f'rail{i}', 0, result), c, result)})", f"fine{r} = none"]
+                if work.flat:
+                    before += [
+                        f"last{r} = load_r({_shift(a.row(f'last{i}', 0, result), c, result)})",
+                        f"run{r} = load_i4({_shift(a.row(f'run{i}', 0, 'i4'), c, 'i4')})",
+                        f"judged{r} = load_m({a.row(f'judged{i}', 0, 'u1')}{c})",
+                    ]
+                continue
+            rows = {"f4": 0, "f8": 0}
+            for j, step in enumerate(work.steps):
+                p = step.precision
+                k = [
+                    f"load_{p}({_shift(a.row(f'k{p[1]}_{i}', rows[p] + q, p), c, p)})"
+                    for q in range(len(step.coefficients))
+                ]
+                rows[p] += len(k)
+                before.append(f"k{i}_{j}_{r} = ({''.join(f'{v}, ' for v in k)})")
+        instant += [f"v = load_x0(x + {r * w * SIZE[source]})"]
+        for i, work in works:
+            if isinstance(work, Gate):
+                instant += _gate(work, r)
+                continue
+            for j, step in enumerate(work.steps):
+                instant += [
+                    f"v = as_{step.precision}(v)",
+                    f"v, s = {names[body_text(step.body, 3)]}(v, (), k{i}_{j}_{r})",
+                ]
+            instant.append(f"v = as_{result}(v)")
+        instant += [f"v = as_{result}(v)", f"store(b + {r * w * SIZE[result]}, v)"]
+        instant += [f"p{r} = add(zero, v)" if r < parts else f"p{r % parts} = add(p{r % parts}, v)"]
+    real = {"f4": "float32", "f8": "float64"}[result]
+    sums = "".join(f"p{i}, " for i in range(parts))
+    missing = [f"p{i} = zero" for i in range(len(vectors), parts)]
+    fine = " and ".join(f"count(fine{r}) == {w}" for r in vectors) if gate else "True"
+    kept = []
+    if gate:
+        i, entrance = gate
+        for r in vectors:
+            c = f" + {r * w}"
+            kept.append(f"store({_shift(a.row(f'held{i}', 0, result), c, result)}, held{r})")
+            if entrance.flat:
+                kept.append(f"store({_shift(a.row(f'last{i}', 0, result), c, result)}, last{r})")
+                kept.append(f"store({_shift(a.row(f'run{i}', 0, 'i4'), c, 'i4')}, run{r})")
+    body = [
+        f"    b = {a('buffer')}",
+        f"    mean = {a('mean')}",
+        "    zero = like(load_r(b), 0.0)",
+        "    none = le(zero, zero)",
+        *["    " + line for line in before],
+        *[f"    held{r} = zero" for r in vectors if gate],
+        "    for t in range(n):",
+        *["        " + line for line in [*missing, *instant]],
+        f"        put(mean, tree(({sums})) / {real}({level.size}))",
+        f"        mean += {SIZE[result]}",
+        f"        b += {a.buffer_row}",
+        "        x += x_row",
+        f"    fine = {fine}",
+        *(["    if fine:", *["        " + line for line in kept]] if kept else []),
+        "    return fine",
+    ]
+    return a.function("def front(a, c, n, x, x_row):", body)
+
+
+def _shift(row: str, c: str, kind: str) -> str:
+    return f"{row} + {int(c[3:]) * SIZE[kind]}"
+
+
+def _gate(gate: Gate, r: int) -> list[str]:
+    """Write what the entrance asks of one vector at one instant, as long as all is well."""
+    out = ["size = absv(v)", f"fine{r} = both(fine{r}, lt(size, rail{r}))", f"held{r} = v"]
+    if gate.flat:
+        one, most = f"like(run{r}, 1)", f"like(run{r}, {gate.flat})"
+        out += [
+            f"longer = iadd(run{r}, {one})",
+            f"same = both(eq(v, last{r}), lt(like(run{r}, 0), run{r}))",
+            f"run{r} = select(judged{r}, select(same, select(lt(longer, {most}), longer, {most}), {one}), run{r})",
+            f"last{r} = select(judged{r}, v, last{r})",
+            f"fine{r} = both(fine{r}, either(other(judged{r}), lt(run{r}, {most})))",
+        ]
+    return out
