@@ -186,3 +186,10 @@ def test_lengths_that_are_no_numbers_are_refused():
     for flat in (float("nan"), float("-inf"), float("inf"), -1.0):
         with pytest.raises(ContractError, match="flat"):
             Integrity(flat=flat).describe(StreamInfo.signal(250, 2))
+
+
+def test_a_flat_stretch_longer_than_can_be_counted_is_refused():
+    info = StreamInfo.signal(30_000, 2)
+    Integrity(flat=70_000.0).describe(info)
+    with pytest.raises(ContractError, match="flat below"):
+        Integrity(flat=80_000.0).describe(info)

@@ -13,6 +13,7 @@ from ranvier.stage import GateStage, State, Tags, need_signal
 from ranvier.stream import Info, StreamInfo
 
 LONGEST = 24 * 3600.0  # gap or stretch that can be asked for [s]
+MOST = 2**31  # samples of a flat stretch that can be counted: 20 h at 30 kHz
 NOT_JUDGED = frozenset({"trigger", "misc", "motion", "feature"})  # may stand still, and have no rails
 
 
@@ -75,6 +76,11 @@ class Integrity(GateStage):
             raise ContractError(
                 f"Integrity needs flat of at least 2 samples ({2 / float(info.rate):g} s at {float(info.rate):g} Hz); "
                 f"got {self.flat:g} s. Take 1 s if in doubt, {LONGEST:g} s at the most, or None."
+            )
+        if self._flat(info) >= MOST:
+            raise ContractError(
+                f"Integrity needs flat below {MOST / float(info.rate):.3g} s at {float(info.rate):g} Hz; "
+                f"got {self.flat:g} s. Take 1 s if in doubt, or None."
             )
         if not 0 <= self.gap <= LONGEST:
             raise ContractError(f"Integrity needs 0 <= gap <= {LONGEST:g} s; got {self.gap:g} s. Take 1 s if in doubt.")

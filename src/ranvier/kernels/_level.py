@@ -19,18 +19,21 @@ def write_level(number: int, level: Level, a: Table, result: str, w: int) -> lis
     size = -(-level.size // w) * w
     real = {"f4": "float32", "f8": "float64"}[result]
     parts = 16 // w
-    chunk = next(c for c in (WRITTEN_OUT, 16, w) if size % c == 0)
+    chunk = WRITTEN_OUT if size % WRITTEN_OUT == 0 else 16
 
     def summed(*, masked: bool) -> list[str]:
         out = [*[f"p{i} = zero" for i in range(parts)], "at = b"]
         out += ["number = 0", "q = o"] if masked else []
-        lines: list[str] = []
+        lines: list[list[str]] = []
         for i in range(chunk // w):
-            lines += ["v = load_r(at)"]
+            line = ["v = load_r(at)"]
             if masked:
-                lines += ["ok = load_m(q)", "v = select(ok, v, zero)", "number += count(ok)", f"q += {w}"]
-            lines += [f"p{i % parts} = add(p{i % parts}, v)", f"at += {w * SIZE[result]}"]
-        out += lines if size == chunk else [f"for j in range({size // chunk}):", *["    " + x for x in lines]]
+                line += ["ok = load_m(q)", "v = select(ok, v, zero)", "number += count(ok)", f"q += {w}"]
+            lines.append([*line, f"p{i % parts} = add(p{i % parts}, v)", f"at += {w * SIZE[result]}"])
+        if size > chunk:
+            out += [f"for j in range({size // chunk}):", *["    " + x for line in lines for x in line]]
+        rest = size % chunk if size > chunk else size
+        out += [x for line in lines[: rest // w] for x in line]
         sums = "".join(f"p{i}, " for i in range(parts))
         divisor = "max(number, 1)" if masked else str(level.size)
         out += [f"number -= {size - level.size}"] if masked and size > level.size else []

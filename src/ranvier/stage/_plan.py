@@ -108,7 +108,7 @@ def make_plan(stages: Sequence[Stage], given: Sequence[tuple[Info, ...]], states
 
 def _end(stages: Sequence[Stage], given: Sequence[tuple[Info, ...]], first: int) -> tuple[int, str]:
     """Return the place after the last stage that runs in one loop with the one at `first`, and why it ends there."""
-    steps, end = 0, first
+    steps, size, end = 0, 0, first
     if os.environ.get("RANVIER_FUSE") == "0":
         return first + 1, "RANVIER_FUSE=0"
     while end < len(stages):
@@ -120,9 +120,10 @@ def _end(stages: Sequence[Stage], given: Sequence[tuple[Info, ...]], first: int)
             if end > first and steps > MOST_STEPS:
                 return end, f"more than {MOST_STEPS} bodies would not stay in registers"
         elif isinstance(stage, LevelStage):
-            if _level(stage, info) is None:
+            level = _level(stage, info)
+            if level is None or size not in (0, level.size):
                 return end, f"{type(stage).__name__} has groups that a loop cannot take"
-            steps = 0
+            steps, size = 0, level.size
         elif isinstance(stage, EndStage):
             return _after(stages, given, end), f"{type(stage).__name__} ends a loop"
         elif not (isinstance(stage, GateStage) and end == first):
