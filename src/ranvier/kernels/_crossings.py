@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ranvier.kernels._jit import njit
-from ranvier.kernels._simd import get, get_i8, make_load, put, store
+from ranvier.kernels._simd import get, get_i8, lowest, make_load, put, store
 from ranvier.kernels.ops import add_if, either, like, lt, select
 
 ENTRY = 24 + 16 * 4  # bytes of a note that a loop makes: instant, lanes that crossed, lanes that changed, values
@@ -45,8 +45,10 @@ def crossed(
     while note < last:
         at = start + get_i8(note)
         hit, changed = get_i8(note + 8), get_i8(note + 16)
-        lanes, lane = hit | changed, 0
-        while lanes >> lane:
+        lanes = hit | changed
+        while lanes:
+            lane = lowest(lanes)
+            lanes &= lanes - 1
             c = channel + lane
             if hit >> lane & 1 and get_i8(free + 8 * c) <= at:
                 put(free + 8 * c, at + refractory)
@@ -59,7 +61,6 @@ def crossed(
                 put(listened + c, np.uint8(now))
                 if not count:
                     events = _write(events, at, BACK if now else LOST, c, np.float32(0))
-            lane += 1
         note += ENTRY
     return events
 

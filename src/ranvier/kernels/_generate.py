@@ -14,6 +14,7 @@ from typing import Any
 from ranvier.kernels._body import Crossings, Gate, Level, Store, Tally, Work, body_text
 from ranvier.kernels._level import WRITTEN_OUT, write_front, write_level
 from ranvier.kernels._phase import Phase, write_phase
+from ranvier.kernels._sharing import write_sharing
 from ranvier.kernels._sinks import CrossingsSink, Schedule, Sink, StoreSink, TallySink, first_row
 from ranvier.kernels._table import SIZE, Table
 
@@ -22,8 +23,10 @@ from numba import njit, types
 from numpy import float32, float64, inf, int16, int32, int64, uint8
 from ranvier.kernels._crossings import crossed, in_time, make_estimate
 from ranvier.kernels._simd import (
-    bits, count, get, get_i8, make_load, make_load_mask, make_splat, make_splat_mask, make_tree, put, store, store_mask,
+    bits, count, get, get_i8, make_load, make_load_mask, make_splat, make_splat_mask, make_tree, prefetch, put, store,
+    store_mask,
 )
+from ranvier.kernels._atomic import fetch_add, load_acquire, pause, store_release
 from ranvier.kernels.ops import *
 from ranvier.kernels.ops import add_if, as_f4, as_f8, differ, eq, iadd
 
@@ -35,6 +38,7 @@ body = njit(forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 '''
 NUMBA = {"i2": "int16", "i4": "int32", "f4": "float32", "f8": "float64"}
 LANES = 64  # rows of states and coefficients are padded to whole cache lines
+JOB = 512  # channels that a thread takes at a time: about 10 us of a block of 1 ms
 TILE = 64  # instants, at most: two reads of a tile of 1,024 channels stay in the second cache
 
 
@@ -72,6 +76,16 @@ class Program:
     def has_rows(self) -> bool:
         """Whether something comes out once a hop."""
         return any(not isinstance(e, Store) and (isinstance(e, Tally) or e.bin) for _, e in self.ends)
+
+    @property
+    def job(self) -> int:
+        """Channels that one thread takes at a time: whole groups."""
+        return -(-JOB // (self.group or LANES)) * (self.group or LANES)
+
+    @property
+    def shared(self) -> bool:
+        """Whether threads may share the channels."""
+        return not self.has_events and self.n_channels >= 2 * self.job
 
     @property
     def has_events(self) -> bool:
@@ -330,7 +344,6 @@ def _group(program: Program, phases: Sequence[Phase], a: Table, w: int) -> list[
 
 
 def _main(program: Program, a: Table, s: Schedule, w: int) -> list[str]:
-    size = -(-(program.group or w) // w) * w
     tail = program.n_channels % w
     out = [
         f"@njit(types.int64(types.int64[::1], types.Array(types.{NUMBA[program.source]}, 2, 'A', readonly=True), "
@@ -355,7 +368,7 @@ def _main(program: Program, a: Table, s: Schedule, w: int) -> list[str]:
         f"        {a.put('look', '0')}",
         f"    {a.put('bad_rows', '0')}",
         f"    {a.put('events', a('events_raw'))}",
-        "    n_events = 0",
+        "    n_events = int64(0)",
     ]
     for j, (_, e) in enumerate(program.ends):
         if isinstance(e, Store):
@@ -372,22 +385,26 @@ def _main(program: Program, a: Table, s: Schedule, w: int) -> list[str]:
                 f"    put({a('result')} + {16 * j}, first)",
                 f"    put({a('result')} + {16 * j + 8}, max((start + n - {hop * hops}) // {hop} + 1 - first, 0))",
             ]
-    out += ["    t0 = int64(0)", "    while t0 < n:", f"        t1 = min(n, t0 + {TILE})"]
-    out += [f"        schedule(a, {a('notes_of_tile')}, t0, t1)"] if s.until else []
-    if tail:
-        out += ["        pack(a, t0, t1)"]
-    out += [f"        for c in range({a('begin')}, {program.n_channels}, {size}):", "            group(a, c, t0, t1)"]
-    stores = [j for j, (_, e) in enumerate(program.ends) if isinstance(e, Store)]
-    out += ["        unpack(a, t0, t1)"] if tail and stores else []
-    if program.has_events:
+    if program.shared:
+        jobs = -(-program.n_channels // program.job)
         out += [
-            f"        many = ({a('events')} - {a('events_raw')}) // 32",
-            f"        in_time({a('events_raw')}, many, start + t0, t1 - t0, {a('spare')}, "
-            f"{a('events_out')} + n_events * 32)",
-            "        n_events += many",
-            f"        {a.put('events', a('events_raw'))}",
+            f"    if {a('helpers')} == 0:",
+            f"        job(a, int64(0), {program.n_channels}, n)",
+            "    else:",
+            f"        {a.put('n', 'n')}",
+            f"        for i in range({a('helpers')}):",
+            f"            hand(a, get_i8({a('tables')} + 8 * i))",
+            f"        store_release({a('finished')}, int64(0))",
+            f"        store_release({a('ticket')}, int64(0))",
+            "        take(a, int64(0))",
+            f"        while load_acquire({a('finished')}) < {jobs}:",
+            "            pause()",
+            f"        for i in range({a('helpers')}):",
+            f"            gather(a, get_i8({a('tables')} + 8 * i))",
         ]
-    out += ["        t0 = t1"]
+    else:
+        out += [f"    n_events = job(a, int64(0), {program.n_channels}, n)"]
+    stores = [j for j, (_, e) in enumerate(program.ends) if isinstance(e, Store)]
     bad = " + ".join([*[a(f"bad{j}") for j in stores], "0"])
     out += [
         f"    put({a('result')} + {16 * len(program.ends)}, {bad})",
@@ -396,7 +413,38 @@ def _main(program: Program, a: Table, s: Schedule, w: int) -> list[str]:
         "    return 0",
         "",
     ]
-    return [*(_pack(program, stores, a, w) if tail else []), *out]
+    before = [*(_pack(program, stores, a, w) if tail else []), *_job(program, a, s, w)]
+    return [*before, *(write_sharing(program, a) if program.shared else []), *out]
+
+
+def _job(program: Program, a: Table, s: Schedule, w: int) -> list[str]:
+    """Write the function that takes some channels through a block, tile by tile, and returns how many events came."""
+    size = -(-(program.group or w) // w) * w
+    tail = program.n_channels % w
+    out = [
+        "@inner",
+        "def job(a, begin, until, n):",
+        f"    start = {a('start')}",
+        "    n_events = int64(0)",
+        "    t0 = int64(0)",
+        "    while t0 < n:",
+        f"        t1 = min(n, t0 + {TILE})",
+    ]
+    out += [f"        schedule(a, {a('notes_of_tile')}, t0, t1)"] if s.until else []
+    last = f"        if until == {program.n_channels}:"
+    out += [last, "            pack(a, t0, t1)"] if tail else []
+    out += [f"        for c in range(begin, until, {size}):", "            group(a, c, t0, t1)"]
+    stores = any(isinstance(e, Store) for _, e in program.ends)
+    out += [last, "            unpack(a, t0, t1)"] if tail and stores else []
+    if program.has_events:
+        out += [
+            f"        many = ({a('events')} - {a('events_raw')}) // 32",
+            f"        in_time({a('events_raw')}, many, start + t0, t1 - t0, {a('spare')}, "
+            f"{a('events_out')} + n_events * 32)",
+            "        n_events += many",
+            f"        {a.put('events', a('events_raw'))}",
+        ]
+    return [*out, "        t0 = t1", "    return n_events", ""]
 
 
 def _pack(program: Program, stores: Sequence[int], a: Table, w: int) -> list[str]:

@@ -114,6 +114,9 @@ def write_front(
     real = {"f4": "float32", "f8": "float64"}[result]
     sums = "".join(f"p{i}, " for i in range(parts))
     missing = [f"p{i} = zero" for i in range(len(vectors), parts)]
+    # what the next group will read: its rows are too far apart for the machine to guess
+    bytes_in = level.size * SIZE[source]
+    ahead = [f"prefetch(x + {bytes_in + at})" for at in range(0, bytes_in, 64)]
     fine = " and ".join(f"count(fine{r}) == {w}" for r in vectors) if gate else "True"
     kept = []
     if gate:
@@ -132,7 +135,7 @@ def write_front(
         *["    " + line for line in before],
         *[f"    held{r} = zero" for r in vectors if gate],
         "    for t in range(n):",
-        *["        " + line for line in [*missing, *instant]],
+        *["        " + line for line in [*missing, *ahead, *instant]],
         f"        put(mean, tree(({sums})) / {real}({level.size}))",
         f"        mean += {SIZE[result]}",
         f"        b += {a.buffer_row}",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -16,11 +18,14 @@ from ranvier.kernels._body import Crossings, Gate, Level, Store, Tally, Work
 from ranvier.kernels._cache import fingerprint, load_source
 from ranvier.kernels._generate import TILE, Program, generate, padded
 from ranvier.kernels._sinks import first_row
+from ranvier.kernels._threads import Helpers
 
 Array = npt.NDArray[Any]
 Arrays = Mapping[str, Array]
 KINDS = {np.dtype(d): k for d, k in (("int16", "i2"), ("int32", "i4"), ("float32", "f4"), ("float64", "f8"))}
 EVENT = 32  # bytes
+LEAST_A_CORE = 2048  # channels for which another thread pays: docs/benchmarks.md
+THREADS: ContextVar[int] = ContextVar("threads", default=1)  # that loops made from here on may use
 EVENT_ROOM = 128  # instants of a block that has events, at most: see `Loop.rows_at_once`
 
 
@@ -37,6 +42,16 @@ def best_width() -> int:
     if features.get("avx512f"):
         return 16
     return 8 if features.get("avx2") else 4
+
+
+@contextmanager
+def cores(n: int) -> Iterator[None]:
+    """Let loops that are made inside use up to `n` threads."""
+    token = THREADS.set(n)
+    try:
+        yield
+    finally:
+        THREADS.reset(token)
 
 
 def address(a: Array) -> int:
@@ -128,6 +143,8 @@ class Loop:
         Counters, int64 of shape (1,), of the index that each stage expects next; -1 for any.
     width
         Lanes; None for what the CPU has. Every width gives the same bits.
+    cores
+        Threads that share the channels, at most; so many as pay (`LEAST_A_CORE`). None gives what `cores` says.
     """
 
     def __init__(
@@ -137,6 +154,7 @@ class Loop:
         end_states: Sequence[Arrays | None],
         follow: Sequence[Array] = (),
         width: int | None = None,
+        cores: int | None = None,
     ) -> None:
         self.program = program
         n, result = program.n_channels, np.dtype(program.result)
@@ -146,35 +164,61 @@ class Loop:
             lanes = max(1, lanes // 2)
         self.width = lanes
         self.text, self._places = generate(program, lanes, fingerprint())
-        self._kernel = load_source(self.text).kernel
+        module = load_source(self.text)
+        self._kernel = module.kernel
         self._table = np.zeros(len(self._places.places), dtype=np.int64)
         self._kept: list[Array] = []  # memory that the table points to
-        size = padded(program.group or lanes)
         followed = np.array([address(f) for f in follow], np.int64)
         self._kept += follow
         self.result = np.zeros(2 * len(program.ends) + 3, np.int64)
         self._set(begin=0, followed=len(followed))
         real = np.zeros(padded(n), bool)
         real[:n] = True
-        self._own(
-            real=real,
-            follow=followed,
-            result=self.result,
-            trusted=np.ones(padded(n), bool),
-            buffer=np.zeros((TILE, size + 16), result),
-            okay=np.ones((TILE, size), bool),
-            mean=np.zeros(TILE, result),
-            enough=np.ones(TILE, bool),
-            flags=np.zeros(size, np.int64),
-            notes_of_tile=np.zeros((TILE, 16), np.int64),
-            notes=np.zeros((TILE, 128), np.uint8),
-            spare=np.zeros(TILE + 64, np.int64),
-            x_rest=np.zeros((TILE, lanes), program.source),
-            m_rest=np.ones((TILE, lanes), bool),
-        )
+        self._own(real=real, follow=followed, result=self.result, trusted=np.ones(padded(n), bool))
         for i, (element, state) in enumerate(zip(program.spine, states, strict=True)):
             self._bind(i, element, state)
         self._bind_ends(end_states, result)
+        self._work_in(self._table)
+        wanted = THREADS.get() if cores is None else cores
+        self.threads = max(min(wanted, n // LEAST_A_CORE), 1) if program.shared else 1
+        self._helpers: Helpers | None = None
+        if self.threads > 1:
+            self._share(module.helper)
+
+    def _work_in(self, table: Array) -> None:
+        """Give a table the memory that one thread works in."""
+        program, lanes, result = self.program, self.width, np.dtype(self.program.result)
+        size = padded(program.group or lanes)
+        memory = {
+            "buffer": np.zeros((TILE, size + 16), result),
+            "okay": np.ones((TILE, size), bool),
+            "mean": np.zeros(TILE, result),
+            "enough": np.ones(TILE, bool),
+            "flags": np.zeros(size, np.int64),
+            "notes_of_tile": np.zeros((TILE, 16), np.int64),
+            "notes": np.zeros((TILE, 128), np.uint8),
+            "spare": np.zeros(TILE + 64, np.int64),
+            "x_rest": np.zeros((TILE, lanes), program.source),
+            "m_rest": np.ones((TILE, lanes), bool),
+            **{f"y{j}_rest": np.zeros((TILE, lanes), result) for j in self._signals},
+            **{f"w{j}_rest": np.ones((TILE, lanes), bool) for j in self._signals},
+        }
+        for name, a in memory.items():
+            self._kept.append(a)
+            if name in self._places.places:
+                table[self._places.places[name]] = address(a)
+
+    def _share(self, helper: Any) -> None:
+        """Start the threads that help, each with a table of its own."""
+        words = np.zeros(24, np.int64)  # ticket and count a cache line apart
+        words[0] = 1 << 40
+        tables = [np.zeros_like(self._table) for _ in range(self.threads - 1)]
+        self._own(ticket=words, finished=words[8:], tables=np.array([address(t) for t in tables], np.int64))
+        for table in tables:
+            table[:] = self._table
+            self._work_in(table)
+        self._set(helpers=len(tables))
+        self._helpers = Helpers(helper, [address(t) for t in tables], (tables, self._kept))
 
     def _set(self, **values: int) -> None:
         """Write numbers to the table; names that the kernel does not ask for are left out."""
@@ -222,10 +266,6 @@ class Loop:
             self._own(events_raw=raw, events_out=self.events)
         self._room = 0
         self._bad = False
-        for j in self._signals:
-            self._own(
-                **{f"y{j}_rest": np.zeros((TILE, self.width), result), f"w{j}_rest": np.ones((TILE, self.width), bool)}
-            )
         self._make_room(64)
 
     def _make_room(self, n: int) -> None:
@@ -270,6 +310,8 @@ class Loop:
         if self._bad:
             for out in self.signals.values():
                 out.valid[:] = True
+        if self._helpers is not None:
+            self._helpers.wake()
         if self._kernel(self._table, x, mask, start):
             return None
         found: list[int] = self.result.tolist()

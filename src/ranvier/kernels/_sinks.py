@@ -230,7 +230,7 @@ class CrossingsSink(Sink):
 
     def before(self, a: Table, *, masked: bool) -> list[str]:
         j = self.j
-        out = [f"h{j} = notes{j}"]
+        out = [f"h{j} = notes{j}", f"under{j} = lt(last{j}, limit{j})"]
         if masked:
             out += [f"deep{j} = like(limit{j}, -inf)", f"heard{j} = load_m({a.row(f'listened{j}', 0, 'u1')})"]
             out += [f"missing{j} = load_m({a.row(f'missing{j}', 0, 'u1')})"] if self.end.bin else []
@@ -238,20 +238,20 @@ class CrossingsSink(Sink):
 
     def instant(self, *, masked: bool) -> list[str]:
         j = self.j
-        below = f"both(lt(z, limit{j}), le(limit{j}, last{j}))"
-        out = ["z = as_f4(v)"]
+        out = ["z = as_f4(v)", f"below = lt(z, limit{j})", f"hit = both(below, other(under{j}))"]
         if masked:
             out += [
-                f"hit = both(ok, {below})",
                 f"now = both(both(ok, lt(deep{j}, last{j})), lt(deep{j}, limit{j}))",
+                "hit = both(ok, hit)",
                 f"changed = differ(now, heard{j})",
                 f"heard{j} = now",
                 f"last{j} = select(ok, z, deep{j})",
+                f"under{j} = lt(last{j}, limit{j})",
                 "odd = bits(either(hit, changed))",
             ]
             out += [f"missing{j} = either(missing{j}, other(now))"] if self.end.bin else []
         else:
-            out += [f"hit = {below}", f"last{j} = z", "odd = bits(hit)"]
+            out += [f"last{j} = z", f"under{j} = below", "odd = bits(hit)"]
         return [
             *out,
             "if odd != 0:",

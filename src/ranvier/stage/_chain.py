@@ -78,11 +78,10 @@ class Chain(Stage):
         return state
 
     def process(self, state: State, *chunks: Any) -> Any:
-        first, *rest = state.design.parts
-        if len(self.inputs) == len(first.inputs):  # nothing comes in on the way
-            out = first(*chunks)
-            for part in rest:
-                out = part(*out) if isinstance(out, tuple) else part(out)
+        if state.design.straight:
+            (out,) = chunks
+            for part in state.design.parts:
+                out = part(out)
             return out
         named = {p.name: c for p, c in zip(self.inputs, chunks, strict=True)}
         flow: tuple[Any, ...] = ()

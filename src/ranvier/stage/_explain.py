@@ -82,7 +82,7 @@ def _threads(region: Region) -> str:
 def _stored(part: Any, region: Region) -> str:
     if region.loop.signals:
         return "writes its signal"
-    joined = isinstance(part, Forked) and not part.rests
+    joined = region is part and len(region.ends) > 1
     return "writes no signal between" + (", joins its branches" if joined else "")
 
 
@@ -104,7 +104,7 @@ def members(part: Any) -> int:
         return 1
     if isinstance(part, Forked):
         return len(part.region.stages) + 1
-    return len(part.stages) + sum(len(e.stages) for e in part.ends)
+    return len(part.stages) + (len(part.ends[0].stages) if len(part.ends) == 1 else 1)
 
 
 def cost(stage: Stage, infos: tuple[Info, ...], block: int) -> float | None:

@@ -60,8 +60,6 @@ class Forked:
 
     def __call__(self, block: Any) -> Any:
         outs = self.region(block)
-        if not self.rests:  # the loop has joined them
-            return outs
         outs = outs if isinstance(outs, tuple) else (outs,)
         parts = []
         for outlet, rest in self.rests:
@@ -74,9 +72,10 @@ class Forked:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """How a chain runs: parts in order."""
+    """How a chain runs: parts in order, and whether nothing comes in on the way."""
 
     parts: tuple[Alone | Region | Forked, ...]
+    straight: bool
 
 
 def make_plan(stages: Sequence[Stage], given: Sequence[tuple[Info, ...]], states: Sequence[State]) -> Plan:
@@ -103,7 +102,7 @@ def make_plan(stages: Sequence[Stage], given: Sequence[tuple[Info, ...]], states
                 stages[i].bind(states[i], *given[i])
             parts.append(Alone(stages[i], states[i], why))
         i = end
-    return Plan(tuple(parts))
+    return Plan(tuple(parts), all(len(p.inputs) == 1 for p in parts))
 
 
 def _end(stages: Sequence[Stage], given: Sequence[tuple[Info, ...]], first: int) -> tuple[int, str]:
@@ -149,7 +148,7 @@ def _level(stage: LevelStage, info: StreamInfo) -> kernels.Level | None:
 
 def _fork(
     stages: Sequence[Stage], given: Sequence[tuple[Any, ...]], states: Sequence[State], first: int, at: int
-) -> Forked | None:
+) -> Forked | Region | None:
     """Return the region that ends in the first stages of the branches at `at`; None where none can end it."""
     parallel, state, info = stages[at], states[at], given[at][0]
     if not isinstance(parallel, Parallel) or len(parallel.inputs) != 1 or not isinstance(info, StreamInfo):
@@ -178,7 +177,7 @@ def _fork(
     infos_before = [infos[0] for infos in given[first:at]]
     region = Region(stages[first:at], infos_before, states[first:at], ends, outlets, [state])
     if joins:
-        return Forked(region, parallel, state, ())
+        return region
     left = tuple((place, _parts(*rest)) for place, rest in rests)
     return Forked(region, parallel, state, left)
 

@@ -14,7 +14,7 @@ from ranvier.stage._block_stage import LevelStage
 from ranvier.stage._loop_stage import ChannelStage, EndStage, GateStage
 from ranvier.stage._stage import SIGNAL, Stage
 from ranvier.stage._state import State
-from ranvier.stream import EVENT, Array, Block, Events, StreamInfo, concatenate, is_all_valid, merge_events
+from ranvier.stream import EVENT, Array, Block, Events, StreamInfo, concatenate, merge_events
 
 PIECE = 512  # samples of a gap that are put in at a time
 
@@ -115,6 +115,11 @@ class Region:
         self._most = kernels.EVENT_ROOM if self.loop.events is not None else 0
         self._single = len(self.outlets) == 1
         self._n = n
+        self._itemsize = self._source.itemsize
+        self._hops = [e.hop[0] for e in ends]
+        self._empty = [
+            np.empty((0, (o.last - o.first) * n), result if o.dtype is None else o.dtype) for o in self.outlets
+        ]
 
     def __call__(self, block: Block) -> Any:
         """Run a block; one chunk for one outlet, a tuple for several, in lent memory."""
@@ -131,9 +136,10 @@ class Region:
         if self._converts:
             with np.errstate(all="ignore"):  # what is too large for the type becomes infinite, which is marked
                 data = data.astype(self._source)
-        elif data.strides[-1] != data.itemsize and self._n > 1:
+        elif data.strides[1] != self._itemsize and self._n > 1:
             data = np.ascontiguousarray(data)
-        if mask.strides[-1] != 1 and not is_all_valid(mask):
+        row, cell = mask.strides
+        if cell != 1 and (row or cell or not mask[0, 0]):
             mask = np.ascontiguousarray(mask)
         return self.loop(data, mask, block.start)
 
@@ -143,18 +149,19 @@ class Region:
     def _give(self, i: int, found: list[int], block: Block) -> Block | Events:
         outlet = self.outlets[i]
         j = outlet.first
-        work = self.ends[j].work
-        if isinstance(work, kernels.Store):
-            made = self.loop.signals[j]
-            n = len(block.data)
-            return Block(made.data[:n], block.start, made.valid[:n] if found[-3] else None, block.at)
-        first, n = found[2 * j], found[2 * j + 1]
-        if self.loop.rows is None or not self.ends[j].hop[0]:
-            table = self.loop.events[: found[-1]].view(EVENT)[:, 0]  # type: ignore[index]
-            return Events(block.start, block.stop, table)
-        data, valid = self.loop.rows.data[:n], self.loop.rows.valid[:n] if found[-2] and n else None
+        if self._hops[j]:
+            first, n = found[2 * j], found[2 * j + 1]
+            return self._rows(outlet, first, n, found[-2]) if n else Block(self._empty[i], first)
+        if self.loop.events is not None and not isinstance(self.ends[j].work, kernels.Store):
+            return Events(block.start, block.stop, self.loop.events[: found[-1]].view(EVENT)[:, 0])
+        made, n = self.loop.signals[j], len(block.data)
+        return Block(made.data[:n], block.start, made.valid[:n] if found[-3] else None, block.at)
+
+    def _rows(self, outlet: Outlet, first: int, n: int, bad: int) -> Block:
+        rows = self.loop.rows
+        data, valid = rows.data[:n], rows.valid[:n] if bad else None  # type: ignore[union-attr]
         if outlet.first > 0 or outlet.last < len(self.ends):
-            columns = slice(self._columns[j], self._columns[outlet.last - 1] + self._n)
+            columns = slice(self._columns[outlet.first], self._columns[outlet.last - 1] + self._n)
             data, valid = np.ascontiguousarray(data[:, columns]), None if valid is None else valid[:, columns]
         if outlet.dtype is not None and outlet.dtype != data.dtype:
             data = data.astype(outlet.dtype)
@@ -166,15 +173,13 @@ class Region:
         for outlet in self.outlets:
             end = self.ends[outlet.first]
             hop, hops = end.hop
-            if isinstance(end.work, kernels.Store):
-                out.append(Block(self.loop.signals[outlet.first].data[:0], start))
-            elif hop and self.loop.rows is not None:
+            if hop:
                 heard = (end.memory or {})["heard"]
                 begin = int(heard[0]) if heard[1] == start else start
-                columns = slice(self._columns[outlet.first], self._columns[outlet.last - 1] + self._n)
                 first = max(-(-begin // hop), (start - hop * hops) // hop + 1)
-                data = self.loop.rows.data[:0, columns]
-                out.append(Block(data if outlet.dtype is None else data.astype(outlet.dtype), first))
+                out.append(Block(self._empty[len(out)], first))
+            elif isinstance(end.work, kernels.Store):
+                out.append(Block(self.loop.signals[outlet.first].data[:0], start))
             else:
                 out.append(Events(start, start))
         return tuple(out)
