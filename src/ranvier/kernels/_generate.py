@@ -58,6 +58,8 @@ class Program:
         Channels.
     source, result
         Kinds of the numbers that come in (i2, i4, f4, f8) and go out of every stage (f4, f8).
+    shared
+        Whether threads share the channels.
     """
 
     spine: Sequence[Work | Level | Gate]
@@ -66,6 +68,7 @@ class Program:
     n_channels: int
     source: str
     result: str
+    shared: bool = False
 
     @property
     def group(self) -> int:
@@ -83,7 +86,7 @@ class Program:
         return -(-JOB // (self.group or LANES)) * (self.group or LANES)
 
     @property
-    def shared(self) -> bool:
+    def sharable(self) -> bool:
         """Whether threads may share the channels."""
         return not self.has_events and self.n_channels >= 2 * self.job
 
@@ -349,7 +352,7 @@ def _main(program: Program, a: Table, s: Schedule, w: int) -> list[str]:
         f"@njit(types.int64(types.int64[::1], types.Array(types.{NUMBA[program.source]}, 2, 'A', readonly=True), "
         "types.Array(types.boolean, 2, 'A', readonly=True), types.int64), cache=True, nogil=True)",
         "def kernel(table, x, m, start):",
-        "    a = table.ctypes.data",
+        "    a = int64(table.ctypes.data)",
         "    n = x.shape[0]",
         f"    for i in range({a('followed')}):",
         f"        heard = get_i8(get_i8({a('follow')} + i * 8))",
@@ -358,9 +361,9 @@ def _main(program: Program, a: Table, s: Schedule, w: int) -> list[str]:
         f"    for i in range({a('followed')}):",
         f"        put(get_i8({a('follow')} + i * 8), start + n)",
         f"    {a.put('start', 'start')}",
-        f"    {a.put('x', 'x.ctypes.data')}",
+        f"    {a.put('x', 'int64(x.ctypes.data)')}",
         f"    {a.put('x_row', 'x.strides[0]')}",
-        f"    {a.put('m', 'm.ctypes.data')}",
+        f"    {a.put('m', 'int64(m.ctypes.data)')}",
         f"    {a.put('m_row', 'm.strides[0]')}",
         f"    {a.put('look', '2')}",
         "    if m.strides[0] == 0 and m.strides[1] == 0 and m[0, 0]:",
@@ -389,7 +392,7 @@ def _main(program: Program, a: Table, s: Schedule, w: int) -> list[str]:
         jobs = -(-program.n_channels // program.job)
         out += [
             f"    if {a('helpers')} == 0:",
-            f"        job(a, int64(0), {program.n_channels}, n)",
+            f"        job(a, int64(0), int64({program.n_channels}), n)",
             "    else:",
             f"        {a.put('n', 'n')}",
             f"        for i in range({a('helpers')}):",
@@ -403,7 +406,7 @@ def _main(program: Program, a: Table, s: Schedule, w: int) -> list[str]:
             f"            gather(a, get_i8({a('tables')} + 8 * i))",
         ]
     else:
-        out += [f"    n_events = job(a, int64(0), {program.n_channels}, n)"]
+        out += [f"    n_events = job(a, int64(0), int64({program.n_channels}), n)"]
     stores = [j for j, (_, e) in enumerate(program.ends) if isinstance(e, Store)]
     bad = " + ".join([*[a(f"bad{j}") for j in stores], "0"])
     out += [

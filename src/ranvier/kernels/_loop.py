@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -163,6 +163,9 @@ class Loop:
         if program.result == "f8" or wide:
             lanes = max(1, lanes // 2)
         self.width = lanes
+        wanted = THREADS.get() if cores is None else cores
+        self.threads = max(min(wanted, n // LEAST_A_CORE), 1) if program.sharable else 1
+        program = self.program = replace(program, shared=self.threads > 1)
         self.text, self._places = generate(program, lanes, fingerprint())
         module = load_source(self.text)
         self._kernel = module.kernel
@@ -179,8 +182,6 @@ class Loop:
             self._bind(i, element, state)
         self._bind_ends(end_states, result)
         self._work_in(self._table)
-        wanted = THREADS.get() if cores is None else cores
-        self.threads = max(min(wanted, n // LEAST_A_CORE), 1) if program.shared else 1
         self._helpers: Helpers | None = None
         if self.threads > 1:
             self._share(module.helper)

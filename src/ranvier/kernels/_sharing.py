@@ -44,7 +44,7 @@ def write_sharing(program: Program, a: Table) -> list[str]:
         f"        if load_acquire(ticket) < {jobs}:",
         "            i = fetch_add(ticket, int64(1))",
         f"            if i < {jobs}:",
-        f"                job(a, i * {program.job}, min((i + 1) * {program.job}, {program.n_channels}), {a('n')})",
+        f"                job(a, i * {program.job}, min((i + 1) * {program.job}, int64({program.n_channels})), {a('n')})",
         f"                fetch_add({a('finished')}, int64(1))",
         "                idle = 0",
         "                continue",
