@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 
 from ranvier.channels import CommonReference, Scale
+from ranvier.denoise import Integrity
+from ranvier.stage import Chain, Run
 from ranvier.stream import Block
 
-from .fused import both, stream
+from .chains import FEW, MANY, blocks, draw, refilled
+from .fused import WAYS, both, equal, equal_states, in_way, push, stream, told
 
 
 @pytest.mark.parametrize(("n", "part"), [(24, 0.1), (72, 0.0), (72, 0.1)])
@@ -23,3 +26,68 @@ def test_means_over_groups_of_different_size_follow_each_other(monkeypatch, swap
     stages = [CommonReference(by="group"), Scale(2.0), CommonReference()]
     a, b, c = stages[::-1] if swapped else stages
     both(monkeypatch, a | b | c, stream(64, group=16), [Block(x)])
+
+
+def _same_everywhere(monkeypatch, seed, counts):
+    """Draw a chain and compare both ways: outputs and states, saved in one and gone on with in the other."""
+    rng = np.random.default_rng(seed)
+    stage, info = draw(rng, counts)
+    raw = isinstance(stage, Chain) and isinstance(stage.stages[0], Integrity)
+    info = info.but(name="raw" if raw else info.name)
+    what = f"seed {seed}: {stage}, {info.n_channels} {info.dtype}"
+    given = blocks(rng, info, 3000)
+    half = len(given) // 2
+    runs, outs = [], []
+    for way in WAYS:
+        in_way(monkeypatch, way)
+        run = Run(stage, info)
+        outs.append(push(run, given[:half]))
+        runs.append(run)
+    equal(*outs, what)
+    equal_states(*runs, what)
+    saved = [r.save() for r in runs]
+    ends = []
+    for way, theirs in zip(WAYS, saved[::-1], strict=True):
+        in_way(monkeypatch, way)
+        run = Run(stage, info)
+        run.restore(theirs)
+        ends.append((push(run, given[half:]), run))
+    in_way(monkeypatch, {})
+    for run in runs:
+        ends.append((push(run, given[half:]), run))
+    for out, run in ends[1:]:
+        equal(ends[0][0], out, what)
+        equal_states(ends[0][1], run, what)
+    return stage, info, given, outs[1] + ends[0][0], what
+
+
+def _never_read(stage, info, given, wanted, what, values):
+    for value in values:
+        got = push(Run(stage, info), refilled(given, value))
+        for i, (a, b) in enumerate(zip(wanted, got, strict=True)):
+            for x, y in zip(a, b, strict=True):
+                where = f"{what}, {value} in invalid cells, push {i}"
+                if isinstance(x, Block):
+                    assert np.array_equal(x.valid, y.valid), where
+                    assert x.data[x.valid].tobytes() == y.data[y.valid].tobytes(), where
+                    assert np.isfinite(y.data).all(), where
+                else:
+                    assert told(x) == told(y), where
+
+
+def _check(monkeypatch, seed, counts):
+    stage, info, given, wanted, what = _same_everywhere(monkeypatch, seed, counts)
+    values = (1e30, -1e30) + ((np.nan,) if info.name == "raw" and info.dtype.kind == "f" else ())
+    with np.errstate(all="ignore"):
+        _never_read(stage, info, given, wanted, what, values)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_random_chain_is_the_same_fused_and_plain(monkeypatch, seed):
+    _check(monkeypatch, seed, FEW)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(1000, 1060))
+def test_many_random_chains_are_the_same_fused_and_plain(monkeypatch, seed):
+    _check(monkeypatch, seed, MANY)

@@ -58,6 +58,8 @@ class Program:
         Channels.
     source, result
         Kinds of the numbers that come in (i2, i4, f4, f8) and go out of every stage (f4, f8).
+    joined
+        Whether the rows of all ends are one table, which begins where the last of them does.
     shared
         Whether threads share the channels.
     """
@@ -68,6 +70,7 @@ class Program:
     n_channels: int
     source: str
     result: str
+    joined: bool = False
     shared: bool = False
 
     @property
@@ -384,6 +387,16 @@ def _main(program: Program, a: Table, s: Schedule, w: int) -> list[str]:
                 "        put(heard, start)",
                 "    put(heard + 8, start + n)",
                 f"    first = max(-(-get_i8(heard) // {hop}), (start - {hop * hops}) // {hop} + 1)",
+                f"    {a.put(f'first{j}', 'first')}",
+                f"    put({a('result')} + {16 * j}, first)",
+                f"    put({a('result')} + {16 * j + 8}, max((start + n - {hop * hops}) // {hop} + 1 - first, 0))",
+            ]
+    if program.joined:
+        firsts = ", ".join(a(f"first{j}") for j in range(len(program.ends)))
+        hop, hops = first_row(program.ends[0][1])
+        out += [f"    first = max({firsts})"]
+        for j in range(len(program.ends)):
+            out += [
                 f"    {a.put(f'first{j}', 'first')}",
                 f"    put({a('result')} + {16 * j}, first)",
                 f"    put({a('result')} + {16 * j + 8}, max((start + n - {hop * hops}) // {hop} + 1 - first, 0))",

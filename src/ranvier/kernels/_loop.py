@@ -115,7 +115,7 @@ def bins_state(n: int) -> dict[str, Array]:
     return {
         "heard": np.full(2, -1, np.int64),
         "number": _lanes(n, np.int32),
-        "away": _lanes(n, bool),
+        "away": _lanes(n, bool, True),
         "missing": _lanes(n, bool),
     }
 
@@ -196,7 +196,7 @@ class Loop:
             "mean": np.zeros(TILE, result),
             "enough": np.ones(TILE, bool),
             "flags": np.zeros(size, np.int64),
-            "notes_of_tile": np.zeros((TILE, 16), np.int64),
+            "notes_of_tile": np.zeros((TILE, 1 + 3 * len(program.ends)), np.int64),
             "notes": np.zeros((TILE, 128), np.uint8),
             "spare": np.zeros(TILE + 64, np.int64),
             "x_rest": np.zeros((TILE, lanes), program.source),

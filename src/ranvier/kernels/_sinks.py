@@ -226,6 +226,7 @@ class CrossingsSink(Sink):
         j = self.j
         deep, heard = f"like(limit{j}, -inf)", f"load_m({a.row(f'listened{j}', 0, 'u1')})"
         same = f"other(differ(lt({deep}, limit{j}), {heard}))"
+        same = f"both({same}, differ({heard}, load_m({a.row(f'away{j}', 0, 'u1')})))" if self.end.bin else same
         return [f"count(both(lt({deep}, last{j}), {same})) == {w}"]
 
     def before(self, a: Table, *, masked: bool) -> list[str]:
@@ -233,7 +234,8 @@ class CrossingsSink(Sink):
         out = [f"h{j} = notes{j}", f"under{j} = lt(last{j}, limit{j})"]
         if masked:
             out += [f"deep{j} = like(limit{j}, -inf)", f"heard{j} = load_m({a.row(f'listened{j}', 0, 'u1')})"]
-            out += [f"missing{j} = load_m({a.row(f'missing{j}', 0, 'u1')})"] if self.end.bin else []
+            rows = ("missing", "away") if self.end.bin else ()
+            out += [f"{name}{j} = load_m({a.row(f'{name}{j}', 0, 'u1')})" for name in rows]
         return out
 
     def instant(self, *, masked: bool) -> list[str]:
@@ -249,7 +251,8 @@ class CrossingsSink(Sink):
                 f"under{j} = lt(last{j}, limit{j})",
                 "odd = bits(either(hit, changed))",
             ]
-            out += [f"missing{j} = either(missing{j}, other(now))"] if self.end.bin else []
+            if self.end.bin:
+                out += [f"away{j} = select(changed, other(now), away{j})", f"missing{j} = either(missing{j}, away{j})"]
         else:
             out += [f"last{j} = z", f"under{j} = below", "odd = bits(hit)"]
         return [
@@ -275,7 +278,7 @@ class CrossingsSink(Sink):
             return out
         missing, heard = a.row(f"missing{j}", 0, "u1"), f"load_m({a.row(f'listened{j}', 0, 'u1')})"
         if masked:
-            out.append(f"store_mask({a.row(f'away{j}', 0, 'u1')}, other(heard{j}))")
+            out.append(f"store_mask({a.row(f'away{j}', 0, 'u1')}, away{j})")
             return [*out, f"store_mask({missing}, missing{j})"]
         return [*out, f"store_mask({missing}, either(load_m({missing}), other({heard})))"]
 

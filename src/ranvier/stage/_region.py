@@ -105,7 +105,7 @@ class Region:
         program = kernels.Program(
             [_element(s, i) for s, i in zip(stages, infos, strict=True)],
             [(len(stages) - 1, e.work) for e in ends],
-            columns, n, kernels.KINDS[self._source], kernels.KINDS[result],
+            columns, n, kernels.KINDS[self._source], kernels.KINDS[result], outlets[0].last > 1,
         )  # fmt: skip
         arrays = [None if isinstance(s, LevelStage) else z.children["stage"].arrays
                   for s, z in zip(stages, states, strict=True)]  # fmt: skip
@@ -174,8 +174,8 @@ class Region:
             end = self.ends[outlet.first]
             hop, hops = end.hop
             if hop:
-                heard = (end.memory or {})["heard"]
-                begin = int(heard[0]) if heard[1] == start else start
+                heard = [(e.memory or {})["heard"] for e in self.ends[outlet.first : outlet.last]]
+                begin = max(int(h[0]) if h[1] == start else start for h in heard)
                 first = max(-(-begin // hop), (start - hop * hops) // hop + 1)
                 out.append(Block(self._empty[len(out)], first))
             elif isinstance(end.work, kernels.Store):

@@ -163,9 +163,14 @@ class Run:
                 self._find(path[:-1])[1].children[path[-1]] = fresh
             else:
                 self._state = fresh
+            speaks = any(p.kind == "events" for p in new.outputs)
             for depth in range(len(path) - 1, -1, -1):
                 parent, state = self._find(path[:depth])
                 if isinstance(parent, Chain):  # its plan holds the stages of before, however deep the new one lies
+                    heard = state.children.get(str(int(path[depth]) + 1))
+                    if speaks and heard is not None:  # what the events of before said holds no longer
+                        heard.reset()
+                        speaks = False
                     parent.bind(state, *_replace(self.stage, path[:depth], parent, self.infos)[1])
         else:
             stage, state = self._find(path)
