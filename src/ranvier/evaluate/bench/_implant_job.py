@@ -47,6 +47,11 @@ def front() -> Stage:
     return cast(Stage, filters() | (counts & SpikeBandPower(BIN)))
 
 
+def loop_of(run: Run) -> Any:
+    """Return the compiled loop that a run of the front, or of all, begins with."""
+    return run._state.design.parts[0].loop
+
+
 def describe(channels: int) -> StreamInfo:
     """Return the stream of an implant: int16 counts, an amplifier for each 64 channels."""
     if channels % min(GROUP, channels):
