@@ -285,10 +285,13 @@ def _group(program: Program, phases: Sequence[Phase], a: Table, w: int) -> list[
         "    dirty = int64(0)",
     ]
     quick = _in_one_pass(program, phases, w) is not None
+    gated = _gated(phases[0].works)
+    out += [f"    hints = {a('hints')} + first // {w} * 8"] if gated else []
     if quick:
+        known = "".join(f" and get_i8(hints + {8 * i}) == 0" for i in range(size // w)) if gated else ""
         out += [
             f"    x = {a('x')} + t0 * x_row + first * {bytes_in}",
-            f"    quick = {a('look')} == 0 and front(a, first, t1 - t0, x, x_row)",
+            f"    quick = {a('look')} == 0{known} and front(a, first, t1 - t0, x, x_row)",
             f"    for c in range(0, {size}, {w}):",
             "        put(flags + c * 8, int64(0))",
             "    lack = False",
@@ -322,9 +325,12 @@ def _group(program: Program, phases: Sequence[Phase], a: Table, w: int) -> list[
                     f"            x, row = {a('x_rest')}, {w * bytes_in}",
                     f"            m, mask_row = {a('m_rest')}, {w}",
                 ]
-            out += [
-                f"        d = lanes_0(a, c, first, t0, t1, s, x, row, m, mask_row, {a('look')})",
-            ]
+            look = a("look")
+            if gated:  # where something was wrong in the last tile, it will be in this one
+                out += [f"        hint = hints + (c - first) // {w} * 8"]
+                look = f"{look} if get_i8(hint) == 0 else int64(1)"
+            out += [f"        d = lanes_0(a, c, first, t0, t1, s, x, row, m, mask_row, {look})"]
+            out += ["        put(hint, d)"] if gated else []
         else:
             flag = "get_i8(flags + (c - first) * 8)"
             flag = f"int64(1) if lack else {flag}" if p.after_level is not None else flag

@@ -178,6 +178,7 @@ class Loop:
         real = np.zeros(padded(n), bool)
         real[:n] = True
         self._own(real=real, follow=followed, result=self.result, trusted=np.ones(padded(n), bool))
+        self._own(hints=np.zeros(padded(n), np.int64))
         for i, (element, state) in enumerate(zip(program.spine, states, strict=True)):
             self._bind(i, element, state)
         self._bind_ends(end_states, result)

@@ -173,7 +173,7 @@ def _work(i: int, work: Work, names: dict[str, str], result: str, w: int, *, mas
     if masked:
         out.append("v = select(ok, v, like(v, 0.0))")
     if waits:
-        out.append(f"fresh = both(ok, lt(wait{i}, like(wait{i}, 0)))")
+        out += [f"fresh = both(ok, lt(wait{i}, like(wait{i}, 0)))", "begins = bits(fresh) != 0"]
     for j, step in enumerate(work.steps):
         out.append(f"v = as_{step.precision}(v)")
         out += _step(step, names, f"s{i}_{j}", f"k{i}_{j}", masked=masked)
@@ -192,9 +192,10 @@ def _step(step: Step, names: dict[str, str], s: str, k: str, *, masked: bool) ->
         return [f"v, {s} = {body}(v, {s}, {k})"]
     each = range(step.n_state)
     return [
-        f"q = {names[body_text(step.prime, 2)]}(v, {k})",
-        f"q = ({''.join(f'select(fresh, q[{r}], {s}[{r}]), ' for r in each)})",
-        f"v, q = {body}(v, q, {k})",
+        "if begins:",
+        f"    q = {names[body_text(step.prime, 2)]}(v, {k})",
+        f"    {s} = ({''.join(f'select(fresh, q[{r}], {s}[{r}]), ' for r in each)})",
+        f"v, q = {body}(v, {s}, {k})",
         f"{s} = ({''.join(f'select(ok, q[{r}], {s}[{r}]), ' for r in each)})",
     ]
 
@@ -222,7 +223,7 @@ def _gate(p: Phase, gate: Gate, a: Table, result: str, w: int) -> list[str]:
             ]
         else:
             out += [*given, f"ok = both(ok, lt(size, rail{i}))"] if masked else [f"ok = lt(size, rail{i})"]
-        out += [f"held{i} = select(ok, v, held{i})"] if masked else [f"held{i} = v", "fine = both(fine, ok)"]
+        out += [f"held{i} = select(ok, v, held{i})" if masked else f"held{i} = v", "fine = both(fine, ok)"]
         out += [f"v = held{i}"]
         out += [line for at, sink in p.ends if at == i for line in sink.instant(masked=masked)]
         for j, work in p.works[1:]:
@@ -253,10 +254,12 @@ def _gate(p: Phase, gate: Gate, a: Table, result: str, w: int) -> list[str]:
         "            x = x_first",
         *(["            b = b_first"] if p.leaves else []),
         *[f"            {name} = {name}_first" for name in kept],
-        "    masked = dirty",
+        "    masked = int64(0)",
         "    if dirty:",
+        "        fine = lt(none, like(none, 1.0))",
         *[f"        {line}" for line in again],
         "        for u in range(end - t):",
         *["            " + line for line in instant(masked=True)],
+        f"        masked = int64(count(fine) != {w})",
         *[f"        {line}" for s in ends for line in s.after(a, w, masked=True)],
     ]
