@@ -333,7 +333,7 @@ def _group(program: Program, phases: Sequence[Phase], a: Table, w: int) -> list[
             out += ["        put(hint, d)"] if gated else []
         else:
             flag = "get_i8(flags + (c - first) * 8)"
-            flag = f"int64(1) if lack else {flag}" if p.after_level is not None else flag
+            flag = f"int64(3) if lack else {flag}" if p.after_level is not None else flag
             out += [
                 f"        x = {a('buffer')} + (c - first) * {SIZE[program.result]}",
                 f"        m = {a('okay')} + c - first",
@@ -363,6 +363,8 @@ def _main(program: Program, a: Table, s: Schedule, w: int) -> list[str]:
         "def kernel(table, x, m, start):",
         "    a = int64(table.ctypes.data)",
         "    n = x.shape[0]",
+        f"    if x.shape[1] != {program.n_channels} or m.shape[0] != n or m.shape[1] != {program.n_channels}:",
+        "        return 2",
         f"    for i in range({a('followed')}):",
         f"        heard = get_i8(get_i8({a('follow')} + i * 8))",
         "        if heard >= 0 and heard != start:",

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ranvier.errors import ConfigError
+from ranvier.errors import ConfigError, StateError
 from ranvier.kernels._body import Crossings, Gate, Level, Store, Tally, Work
 from ranvier.kernels._cache import fingerprint, load_source
 from ranvier.kernels._generate import TILE, Program, generate, padded
@@ -272,7 +272,6 @@ class Loop:
 
     def _make_room(self, n: int) -> None:
         """Allocate what is lent, for blocks of up to `n` samples."""
-        self._room = n
         channels, result = self.program.n_channels, np.dtype(self.program.result)
         for j in self._signals:
             out = Outlet(np.zeros((n, channels), result), np.ones((n, channels), bool))
@@ -285,6 +284,7 @@ class Loop:
             self.rows = Outlet(np.zeros((rows, self._columns), result), np.ones((rows, self._columns), bool))
             self._point("rows", self.rows.data)
             self._point("fine", self.rows.valid)
+        self._room = n
 
     def _point(self, name: str, a: Array) -> None:
         self._set(**{name: address(a), f"{name}_row": a.strides[0]})
@@ -314,8 +314,13 @@ class Loop:
                 out.valid[:] = True
         if self._helpers is not None:
             self._helpers.wake()
-        if self._kernel(self._table, x, mask, start):
-            return None
+        if said := self._kernel(self._table, x, mask, start):
+            if said == 1:
+                return None
+            raise StateError(
+                f"A loop needs samples (n, {self.program.n_channels}) and a mask like them; got {x.shape} and "
+                f"{mask.shape}. The stage before it puts out something else than it describes."
+            )
         found: list[int] = self.result.tolist()
         self._bad = found[-3] != 0
         return found

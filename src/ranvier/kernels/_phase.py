@@ -89,8 +89,12 @@ def write_phase(p: Phase, a: Table, result: str, w: int) -> list[str]:
     out += ["    masked = dirty"]
     if gate is not None:
         return a.function(head, [*out, *_gate(p, gate, a, result, w), *keep, "    return masked"])
-    waits = {i: f"load_i4({a.row(f'wait{i}', 0, 'i4')})" for i, _ in stateful}
-    calm = [f"count(eq({wait}, like({wait}, 0))) == {w}" for wait in waits.values()]
+    waits = [f"load_i4({a.row(f'wait{i}', 0, 'i4')})" for i, _ in stateful]
+    holds = not p.leaves and 0 < len(p.ends) < 8 and all(s.periodic for _, s in p.ends)
+    out += ["    fine = lt(none, like(none, 1.0))", "    held = False"]
+    if holds:
+        out += _held(waits, w)
+    calm = [f"count(either(other(fine), eq({wait}, like({wait}, 0)))) == {w}" for wait in waits]
     indent = "    "
     if periodic:
         out += ["    t = t0", "    while t < t1:", "        end = get_i8(s)"]
@@ -98,14 +102,49 @@ def write_phase(p: Phase, a: Table, result: str, w: int) -> list[str]:
         calm += [text for _, sink in p.ends for text in sink.calm(a, w)]
     else:
         out += ["    t = t0", "    end = t1"]
-    out += [f"{indent}if {' and '.join(['not dirty', *calm])}:"]
+    out += [f"{indent}if {' and '.join(['(held or not dirty)', *calm])}:"]
+    if holds:
+        out += [f"{indent}    if held:", *[f"{indent}        {x}" for _, sink in p.ends for x in sink.hold(a)]]
     out += _loop(p, a, result, w, indent, masked=False)
+    if holds:
+        back = [line for i, work in stateful for line in _back(i, work, a)]
+        back += [line for _, sink in p.ends for line in sink.release(a)]
+        out += [f"{indent}    if held:", *[f"{indent}        {line}" for line in back]]
     out += [f"{indent}else:"]
     out += [f"{indent}    masked = 1"] if p.leaves else []
     out += _loop(p, a, result, w, indent, masked=True)
     out += [f"{indent}{line}" for _, sink in p.ends for line in sink.edge(a, w)]
     out += [f"{indent}t = end", f"{indent}s += NOTE"] if periodic else []
     return a.function(head, [*out, *keep, "    return masked"])
+
+
+def _held(waits: list[str], w: int) -> list[str]:
+    """Write the look at a masked tile: lanes that are invalid all through are kept past the clean loop."""
+    return [
+        "    if dirty == 1:",
+        "        fine = load_m(m)",
+        "        held = True",
+        "        q = m",
+        "        for t in range(t1 - t0):",
+        "            if bits(load_m(q)) != bits(fine):",
+        "                held = False",
+        "                break",
+        "            q += m_row",
+        *[f"        held = held and count(either(fine, lt({x}, like({x}, 0)))) == {w}" for x in waits],
+    ]
+
+
+def _back(i: int, work: Work, a: Table) -> list[str]:
+    """Give lanes that were held the states that they had before this tile."""
+    out, states = [], {"f4": 0, "f8": 0}
+    for j, step in enumerate(work.steps):
+        p = step.precision
+        z = [a.row(f"z{p[1]}_{i}", states[p] + r, p) for r in range(step.n_state)]
+        states[p] += len(z)
+        if z:
+            kept = [f"select(fine, s{i}_{j}[{r}], load_{p}({v}))" for r, v in enumerate(z)]
+            out.append(f"s{i}_{j} = ({''.join(f'{v}, ' for v in kept)})")
+    return out
 
 
 def _load_work(i: int, work: Any, a: Table, result: str, keep: list[str]) -> list[str]:

@@ -13,6 +13,7 @@ from ranvier.kernels._crossings import ENTRY
 from ranvier.kernels._table import SIZE, Table
 
 RUN = 256  # squares are added in the precision of the signal over so many samples of the index, those in float64
+HELD = 512  # place in the spare room where sums of lanes that are held wait
 NOTHING, NO_ROW = -2, -1  # no hop ends here; one ends, but no row comes out
 
 
@@ -62,6 +63,14 @@ class Sink:
 
     def edge(self, a: Table, w: int) -> list[str]:
         """At the end of a piece."""
+        return []
+
+    def hold(self, a: Table) -> list[str]:
+        """Before the clean loop, where lanes that are not `fine` are to be kept as they are."""
+        return []
+
+    def release(self, a: Table) -> list[str]:
+        """After it."""
         return []
 
 
@@ -149,7 +158,14 @@ class TallySink(Sink):
         seen = a.row(f"seen{self.j}", 0, "i4")
         if masked:
             return [f"store({seen}, seen{self.j})"]
-        return [f"store({seen}, iadd(load_i4({seen}), like(load_i4({seen}), end - t)))"]
+        return [f"store({seen}, select(fine, iadd(load_i4({seen}), like(load_i4({seen}), end - t)), load_i4({seen})))"]
+
+    def hold(self, a: Table) -> list[str]:
+        return [f"store({a('spare')} + {HELD + 64 * self.j}, part{self.j})"]
+
+    def release(self, a: Table) -> list[str]:
+        j = self.j
+        return [f"part{j} = select(fine, part{j}, load_r({a('spare')} + {HELD + 64 * j}))"]
 
     def edge(self, a: Table, w: int) -> list[str]:
         j, hops = self.j, self.end.hops
@@ -226,8 +242,18 @@ class CrossingsSink(Sink):
         j = self.j
         deep, heard = f"like(limit{j}, -inf)", f"load_m({a.row(f'listened{j}', 0, 'u1')})"
         same = f"other(differ(lt({deep}, limit{j}), {heard}))"
-        same = f"both({same}, differ({heard}, load_m({a.row(f'away{j}', 0, 'u1')})))" if self.end.bin else same
-        return [f"count(both(lt({deep}, last{j}), {same})) == {w}"]
+        steady = f"either(both(fine, both(lt({deep}, last{j}), {same})), both(other(fine), other({heard})))"
+        if self.end.bin:
+            steady = f"both({steady}, differ({heard}, load_m({a.row(f'away{j}', 0, 'u1')})))"
+        return [f"count({steady}) == {w}"]
+
+    def hold(self, a: Table) -> list[str]:
+        return [f"limit{self.j} = select(fine, limit{self.j}, like(limit{self.j}, -inf))"]
+
+    def release(self, a: Table) -> list[str]:
+        j = self.j
+        threshold = a.row(f"threshold{j}", 0, "f4")
+        return [f"last{j} = select(fine, last{j}, like(last{j}, -inf))", f"limit{j} = load_f4({threshold})"]
 
     def before(self, a: Table, *, masked: bool) -> list[str]:
         j = self.j
