@@ -263,7 +263,7 @@ FAULTS = {
         r"store_mask\((.*) \+ t \* o_row \+ c, load_m",
         r"store_mask(\1, load_m",
     ),
-    "a group without a mean goes on": ("mean", r"int64\(1\) if lack else ", ""),
+    "a group without a mean goes on": ("mean", r"int64\(3\) if lack else ", ""),
     "means divide by all": ("mean", r"\(max\(number, 1\)\)", "(20)"),
     "means hear what is invalid": ("mean", r"v = select\(ok, v, zero\)", "v = v"),
     "sums hear what is invalid": ("sums", r"select\(ok, q\[0\], part0\)", "q[0]"),

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ranvier.kernels._body import Crossings, Gate, Level, Step, Store, Tally, Work
-    from ranvier.kernels._generate import Program
     from ranvier.kernels._loop import (
         EVENT_ROOM,
         KINDS,
@@ -21,10 +20,11 @@ if TYPE_CHECKING:
         gate_state,
         tally_state,
     )  # fmt: skip
+    from ranvier.kernels._program import Program
 
 _WHERE = {
     "_body": ("Crossings", "Gate", "Level", "Step", "Store", "Tally", "Work"),
-    "_generate": ("Program",),
+    "_program": ("Program",),
     "_loop": (
         "EVENT_ROOM", "KINDS", "Loop", "best_width", "bins_state", "channel_state", "cores",
         "crossings_state", "gate_state", "tally_state",

@@ -16,7 +16,8 @@ import numpy.typing as npt
 from ranvier.errors import ConfigError, StateError
 from ranvier.kernels._body import Crossings, Gate, Level, Store, Tally, Work
 from ranvier.kernels._cache import fingerprint, load_source
-from ranvier.kernels._generate import TILE, Program, generate, padded
+from ranvier.kernels._generate import generate
+from ranvier.kernels._program import TILE, Program, padded
 from ranvier.kernels._sinks import first_row
 from ranvier.kernels._threads import Helpers
 

@@ -13,7 +13,7 @@ from ranvier.kernels._body import Store
 from ranvier.kernels._table import Table
 
 if TYPE_CHECKING:
-    from ranvier.kernels._generate import Program
+    from ranvier.kernels._program import Program
 
 GIVEN = ("start", "n", "x", "x_row", "m", "m_row", "look", "rows", "rows_row", "fine", "fine_row")
 

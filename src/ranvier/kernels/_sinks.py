@@ -339,3 +339,8 @@ class CrossingsSink(Sink):
 def first_row(end: Any) -> tuple[int, int]:
     """Return samples of a hop, and hops of a window, of an end that puts out rows."""
     return (end.hop, end.hops) if isinstance(end, Tally) else (end.bin, 1)
+
+
+def has_rows(end: Any) -> bool:
+    """Say whether an end puts out rows."""
+    return isinstance(end, Tally) or (isinstance(end, Crossings) and end.bin > 0)

@@ -135,7 +135,7 @@ class Region:
         data, mask = block.data, block.valid
         if self._converts:
             with np.errstate(all="ignore"):  # what is too large for the type becomes infinite, which is marked
-                data = data.astype(self._source)
+                data = data.astype(self._source, order="C")
         elif data.strides[1] != self._itemsize and self._n > 1:
             data = np.ascontiguousarray(data)
         row, cell = mask.strides
