@@ -7,9 +7,6 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 PATIENCE = 2000  # looks at the ticket before a thread goes to sleep: some 50 us
 
 
@@ -27,7 +24,7 @@ class Helpers:
     """
 
     def __init__(self, helper: Callable[[int, int], None], tables: Sequence[int], memory: Any) -> None:
-        self.asleep = np.zeros(len(tables), np.int64)
+        self.asleep = bytearray(len(tables))
         self._beds = [threading.Lock() for _ in tables]
         over = threading.Event()
         self._threads = [
@@ -47,7 +44,7 @@ class Helpers:
 
     def wake(self) -> None:
         """Wake those who sleep; it waits for nobody."""
-        if self.asleep.any():
+        if any(self.asleep):
             for i, bed in enumerate(self._beds):
                 if self.asleep[i]:
                     self.asleep[i] = 0
@@ -56,7 +53,7 @@ class Helpers:
 
 
 def _help(
-    helper: Callable[[int, int], None], table: int, asleep: npt.NDArray[np.int64], i: int, bed: threading.Lock,
+    helper: Callable[[int, int], None], table: int, asleep: bytearray, i: int, bed: threading.Lock,
     over: threading.Event, memory: Any,
 ) -> None:  # fmt: skip
     while not over.is_set():
