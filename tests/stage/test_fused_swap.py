@@ -6,6 +6,7 @@ import pytest
 from ranvier.channels import Scale
 from ranvier.denoise import Bandpass, Integrity
 from ranvier.features import BinnedCounts, Envelope, SpikeBandPower, Spikes
+from ranvier.kernels._watch import compiling
 from ranvier.stage import Run
 from ranvier.stream import Block
 
@@ -95,3 +96,17 @@ def test_crossings_of_a_new_stage_are_not_trusted_before_it_listens(monkeypatch)
         heard = np.arange(out.start, out.stop) * 20 >= 700
         assert not out.valid[heard][:1].any()
         assert out.valid[-5:].all()
+
+
+def test_everything_is_compiled_before_a_swap_falls_due(monkeypatch, tmp_path):
+    monkeypatch.setenv("RANVIER_CACHE", str(tmp_path))
+    run = Run(BAND | POWER, stream(13))
+    x = np.zeros((40, 13), "f4")
+    run.push(Block(x))
+    with compiling() as before:
+        run.swap("0", Bandpass(50, 300, 2), at=60)
+    with compiling() as after:
+        run.push(Block(x, 40))
+    assert before
+    assert not after
+    assert [c.at_sample for c in run.controls] == [60]

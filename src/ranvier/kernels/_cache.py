@@ -35,9 +35,9 @@ def cache_folder() -> Path:
         ) from e
     if os.name == "posix":
         found = folder.stat()
-        if found.st_uid != os.getuid() or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        if found.st_uid != os.getuid() or found.st_mode & 0o077:
             raise SafetyError(
-                f"The kernel cache needs a folder that only you can write to, because code is run from it; got "
+                f"The kernel cache needs a folder that is yours alone, because code is run from it; got "
                 f"{folder} with owner {found.st_uid}, mode {stat.S_IMODE(found.st_mode):o}. "
                 f"Run chmod 700 {folder}, or set RANVIER_CACHE to a folder of your own."
             )
@@ -51,7 +51,7 @@ def fingerprint() -> str:
     import numba
 
     digest = hashlib.sha256(f"{numba.__version__} {llvmlite.__version__} {sys.version_info[:2]}".encode())
-    for name in ("_simd.py", "ops.py", "_crossings.py"):
+    for name in ("_simd.py", "ops.py", "_crossings.py", "_atomic.py"):  # what `_generate._HEAD` imports
         digest.update((Path(__file__).parent / name).read_bytes())
     return digest.hexdigest()[:16]
 

@@ -149,10 +149,15 @@ class Run:
             Place in a chain (``"2"``), name in a graph, path through nested ones (``"front/2"``); empty
             for the whole stage.
         """
-        path = node.split("/") if node else []
-        whole, _ = _replace(self.stage, path, stage, self.infos)
-        whole.init(*self.infos)  # compiles what the swap will need
-        self._wait(Control(at_sample=at, kind="swap", node=node, payload={"stage": stage.id}), stage)
+        control = Control(at_sample=at, kind="swap", node=node, payload={"stage": stage.id})
+        _replace(self.stage, node.split("/") if node else [], stage, self.infos)  # refuses what does not fit
+        rehearsal = Run(self.stage, *self.infos, cores=self.cores)  # compiles what the swap will need
+        swaps = [w for w in self._waiting if w[1] is not None]
+        insort(swaps, (control, stage), key=lambda w: w[0].at_sample)
+        with kernels.cores(self.cores):
+            for due, new in swaps:
+                rehearsal._apply(due, new)
+        self._wait(control, stage)
 
     def _apply(self, control: Control, new: Stage | None) -> None:
         path = control.node.split("/") if control.node else []
