@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ranvier.kernels._body import Crossings, Gate, Level, Store, Tally, Work
 
 NUMBA = {"i2": "int16", "i4": "int32", "f4": "float32", "f8": "float64"}
-LANES = 64  # rows of states and coefficients are padded to whole cache lines
+LANES = 16  # float32 of a cache line
 JOB = 512  # channels that a thread takes at a time: about 10 us of a block of 1 ms
 TILE = 64  # instants, at most: two reads of a tile of 1,024 channels stay in the second cache
 
@@ -71,5 +71,6 @@ class Program:
 
 
 def padded(n_channels: int) -> int:
-    """Lanes of a row of states."""
-    return -(-n_channels // LANES) * LANES
+    """Lanes of a row of states: an odd number of cache lines of float32, so that rows do not share places in a cache."""
+    lines = -(-n_channels // LANES)
+    return (lines + 1 - lines % 2) * LANES
