@@ -12,6 +12,7 @@ from ranvier.cli._files import StreamOption, open_pipeline, open_recording, ship
 from ranvier.cli._output import Json, aside, console, duration, emit, line, table
 from ranvier.errors import ConfigError
 
+MOST = 2**20  # channels
 DTYPES = ("int16", "int32", "float32", "float64")
 
 
@@ -71,6 +72,8 @@ def _stream(
         raise ConfigError(f"--dtype needs to be one of {', '.join(DTYPES)}; got {dtype!r}. Mend it.")
     if group is not None and channels % group:
         raise ConfigError(f"--group needs to divide --channels; got {group} and {channels}. Mend one of them.")
+    if channels > MOST:
+        raise ConfigError(f"--channels needs to be at most {MOST:,}; got {channels:,}. Mend it.")
     groups = [f"group{i // (group or channels)}" for i in range(channels)]
     info = StreamInfo.signal(rate, Channels.of(channels, groups=groups), dtype=dtype or "float32")
     return info, EventInfo.of(info, {0: "event"})

@@ -90,7 +90,8 @@ class Integrity(GateStage):
 
     def gate(self, info: StreamInfo) -> Gate:
         judged = np.array([kind not in NOT_JUDGED for kind in info.channels.kinds])
-        rail = np.where(judged, np.inf if self.rail is None else self.rail, np.inf)
+        most = float(np.finfo(self.describe(info).dtype).max)  # no number is larger: never
+        rail = np.where(judged, np.inf if self.rail is None or self.rail > most else self.rail, np.inf)
         return Gate(rail, judged, self._flat(info))
 
     def longest(self, info: StreamInfo) -> int:

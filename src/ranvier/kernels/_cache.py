@@ -8,11 +8,14 @@ import os
 import stat
 import sys
 import tempfile
+import threading
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 
 from ranvier.errors import SafetyError, StateError
+
+_LOADING = threading.RLock()  # a module that another thread is about to fill has no kernel yet
 
 
 def cache_folder() -> Path:
@@ -58,6 +61,11 @@ def fingerprint() -> str:
 
 def load_source(text: str) -> ModuleType:
     """Import generated `text` through the cache: written once under its hash, never rewritten in place."""
+    with _LOADING:
+        return _load(text)
+
+
+def _load(text: str) -> ModuleType:
     name = f"k_{hashlib.sha256(text.encode()).hexdigest()[:32]}"
     if name in sys.modules:
         return sys.modules[name]

@@ -141,9 +141,9 @@ def knock(name: str) -> tuple[int, ReceivedWake, socket.socket]:
 
 def address(name: str) -> str | bytes:
     """Return the address of the socket of a ring: of no file on Linux, in a folder of the user's own elsewhere."""
-    if not re.fullmatch(r"[A-Za-z0-9._-]{1,48}", name):
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9._-]{1,48}", name):
         raise ContractError(
-            f"Ring needs a name of 1 to 48 letters, digits, '.', '_', '-'; got {name[:60]!r}. Mend the name."
+            f"Ring needs a name of 1 to 48 letters, digits, '.', '_', '-'; got {name!r:.60}. Mend the name."
         )
     if not hasattr(socket, "AF_UNIX") or not hasattr(socket, "send_fds"):
         raise StateError(

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from ranvier.errors import FormatError
+from ranvier.errors import ContractError, FormatError
 from ranvier.session._layout import Layout
 from ranvier.session._memory import Bytes
 from ranvier.session._wake import Waiter, Wake
@@ -18,6 +18,7 @@ from ranvier.stream import Block, StreamInfo, all_valid
 if TYPE_CHECKING:
     from typing import Self
 
+LONGEST = 86_400  # s that can be waited for at once
 ROOM = 8  # the part of a ring, one in so many slots, that the writer must go before it reaches what is read
 
 
@@ -78,6 +79,8 @@ class Reader:
 
     def wait(self, timeout: float) -> bool:
         """Wait until there is something to read, at most `timeout` [s]; False: there is not, or never will be."""
+        if not isinstance(timeout, int | float) or not timeout <= LONGEST:
+            raise ContractError(f"Ring needs a timeout of at most {LONGEST:,} s; got {timeout!r}. Take 1 s and repeat.")
         deadline = None
         while self._written[0] == self._cursor:
             if self.closed:

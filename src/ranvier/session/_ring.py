@@ -22,6 +22,8 @@ from ranvier.stream import Array, StreamInfo
 if TYPE_CHECKING:
     from typing import Self
 
+LAST = 2**62  # largest index of a sample: what is counted on from there still fits int64
+
 
 class Ring:
     """A stream's last seconds in memory: written once, read by many.
@@ -86,6 +88,8 @@ class Ring:
             Under which other processes of this user can `attach`; None: none can.
         """
         rows = max(ceil(info.rate / 1000), 1) if block is None else block
+        if not isinstance(rows, int | np.integer):
+            raise ContractError(f"Ring needs whole samples in a block; got {rows!r}. Round it.")
         if not (0 < seconds < float("inf") and rows > 0):
             raise ContractError(f"Ring needs seconds > 0 and block > 0; got {seconds:g} s and {rows}. Mend them.")
         kept = max(ceil(seconds * float(info.rate) / rows), FEWEST - 1)
@@ -165,6 +169,8 @@ class Ring:
         start, arrival
             As for `slot`.
         """
+        if not isinstance(samples, np.ndarray):
+            raise ContractError(f"Ring needs samples in an array; got {type(samples).__name__}. Use np.asarray.")
         if samples.dtype != self.info.dtype or samples.shape[1:] != self.info.shape:
             raise ContractError(
                 f"Ring needs samples of {self.info.dtype} {('n', *self.info.shape)}, as described; got {samples.dtype} "
@@ -200,10 +206,15 @@ class Ring:
         """Return the index of the first sample of a block that may come next."""
         if not self._open:
             raise StateError(f"Ring needs to be open to be written; {self.info.name!r} was closed. Make a new one.")
-        if not 0 < n <= self.block:
+        if self._slot.open:
+            raise StateError("Ring needs one block to end before the next begins; got another within a slot. Leave it.")
+        if not isinstance(n, int | np.integer) or not 0 < n <= self.block:
             raise ContractError(f"Ring needs 1 to {self.block} samples in a slot; got {n}. Give block when it is made.")
         if start is None:
             return self._stop
+        if not isinstance(start, int | np.integer) or start > LAST:
+            raise ContractError(f"Ring needs indices that are whole and at most 2**62; got {start!r}. Count samples.")
+        start = int(start)
         if start < self._stop:
             raise ContractError(
                 f"Ring needs indices that go on; got a block from sample {start} after one up to {self._stop}. Count "
@@ -238,16 +249,19 @@ class Ring:
 class Slot:
     """The place of the next block, as a context: what is written there is published when it ends well."""
 
-    __slots__ = ("arrival", "n", "ring", "start")
+    __slots__ = ("arrival", "n", "open", "ring", "start")
 
     def __init__(self, ring: Ring) -> None:
         self.ring = ring
         self.n, self.start = 0, 0
         self.arrival: int | None = None
+        self.open = False
 
     def __enter__(self) -> Array:
+        self.open = True
         return self.ring._place(self.n)
 
     def __exit__(self, kind: type[BaseException] | None, e: BaseException | None, trace: TracebackType | None) -> None:
+        self.open = False
         if kind is None:
             self.ring._end(self.n, self.start, self.arrival)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ranvier.errors import ContractError
 from ranvier.stage._chain import Chain
 from ranvier.stage._graph import Graph
 from ranvier.stage._parallel import Parallel
@@ -19,6 +20,7 @@ from ranvier.stage._state import State
 from ranvier.stream import Block, Info, StreamInfo
 
 CALLS = 400  # of the whole, for its time
+MOST = 2**25  # numbers in a block that is made for it
 LONGEST = 0.5  # s that are spent on it at most
 
 
@@ -120,6 +122,11 @@ def cost(stage: Stage, infos: tuple[Info, ...], block: int) -> float | None:
     if len(infos) != 1 or not isinstance(infos[0], StreamInfo) or not infos[0].is_signal:
         return None
     info = infos[0]
+    if not isinstance(block, int | np.integer) or not 0 < block * info.n_channels <= MOST:
+        raise ContractError(
+            f"explain needs a block of 1 to {MOST // info.n_channels:,} samples of {info.n_channels} channels; "
+            f"got {block!r}. Take the length of the blocks that will come."
+        )
     rng = np.random.default_rng(1)
     noise = (50 * rng.standard_normal((block, info.n_channels))).astype(info.dtype)
     state, took = stage.init(*infos), []

@@ -24,7 +24,7 @@ from ranvier.stage._learner import Learner
 from ranvier.stage._parallel import Parallel
 from ranvier.stage._stage import Stage, as_tuple
 from ranvier.stage._state import State
-from ranvier.stream import Array, Block, Control, Info, StreamInfo, concatenate, merge_events
+from ranvier.stream import Array, Block, Control, Events, Info, StreamInfo, concatenate, merge_events
 
 
 class Run:
@@ -60,8 +60,8 @@ class Run:
         self.info: Any = stage.describe(*infos)
         self.controls: list[Control] = []
         self._waiting: list[_Waiting] = []
-        if cores < 1:
-            raise ContractError(f"Run needs cores >= 1; got {cores}. Take 1, or as many as may be kept busy.")
+        if not isinstance(cores, int | np.integer) or cores < 1:
+            raise ContractError(f"Run needs whole cores >= 1; got {cores!r}. Take 1, or as many as may be kept busy.")
         self.cores = cores
         with kernels.cores(cores):
             self._state: State = stage.init(*infos)
@@ -97,9 +97,19 @@ class Run:
         """Cut the chunks where Controls fall due, after refusing what was not described."""
         check_ports("Run", self.stage.inputs, chunks)
         for chunk, info in zip(chunks, self.infos, strict=True):
+            if not isinstance(chunk, Block | Events):
+                raise ContractError(
+                    f"Run needs a Block or Events from {info.name!r}; got {type(chunk).__name__}. "
+                    "Put samples into a Block with the index of the first: Block(samples, start)."
+                )
             if isinstance(chunk, Block) and isinstance(info, StreamInfo):
                 data = chunk.data
-                if data.dtype != info.dtype or data.shape[1:] != info.shape or not data.flags.aligned:
+                if data.dtype == info.dtype and not data.flags.aligned:
+                    raise ContractError(
+                        f"Run needs samples that lie in memory at multiples of their size; got {data.dtype} "
+                        f"{data.shape} from {info.name!r} that do not. Copy them: np.array(samples)."
+                    )
+                if data.dtype != info.dtype or data.shape[1:] != info.shape:
                     raise ContractError(
                         f"Run needs blocks of {info.dtype} (n, {', '.join(map(str, info.shape))}) from {info.name!r}, "
                         f"as described; got {data.dtype} {data.shape}. Convert them, or describe the stream as it is."

@@ -13,6 +13,7 @@ from ranvier.errors import ContractError
 Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
 
+LAST = 2**62  # largest index: what is counted on from there still fits int64
 _TRUE = b"\x01"  # read-only memory of every mask in which all is valid
 
 
@@ -25,6 +26,16 @@ def all_valid(shape: tuple[int, ...]) -> Mask:
 def is_all_valid(valid: Mask) -> bool:
     """Say in constant time that a mask is the kind that `all_valid` makes."""
     return not any(valid.strides) and (valid.size == 0 or bool(valid.item(0)))
+
+
+def _index(start: object) -> int:
+    """Return a sample's index as a plain number, or refuse it."""
+    if isinstance(start, int | np.integer) and -LAST <= (index := int(start)) <= LAST:
+        return index
+    raise ContractError(
+        f"Block needs the index of its first sample, a whole number within 2**62 of 0; got {start!r}. Count samples "
+        "from the start of the stream."
+    )
 
 
 class Block:
@@ -45,6 +56,8 @@ class Block:
     __slots__ = ("at", "data", "start", "valid")
 
     def __init__(self, data: Array, start: int = 0, valid: Mask | None = None, at: Array | None = None) -> None:
+        if type(start) is not int or not -LAST <= start <= LAST:
+            start = _index(start)
         self.data = data
         self.start = start
         if valid is None:

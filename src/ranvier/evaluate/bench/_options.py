@@ -9,6 +9,7 @@ from ranvier.errors import ConfigError, RanvierError
 from ranvier.evaluate.bench._machine import versions
 
 PEERS = ("scipy", "ezmsg", "brainflow", "spikeinterface", "pipe", "queue", "pyzmq", "pylsl")
+MOST = {"channels": 2**20, "turns": 10_000, "cores": 1024, "seconds": 3600, "block_ms": 1000}
 USUAL = ("scipy", "ezmsg")
 
 
@@ -51,6 +52,8 @@ class Options:
         for name, value in (*sizes, *[("block_ms", b) for b in self.block_ms or ()]):
             if value is not None and not value > 0:
                 raise ConfigError(f"bench needs {name} > 0; got {name}={value:g}. Make it larger.")
+            if value is not None and not value <= MOST[name]:
+                raise ConfigError(f"bench needs {name} <= {MOST[name]:,}; got {name}={value:g}. Make it smaller.")
         strange = [p for p in self.peers or () if p not in PEERS]
         if strange:
             raise ConfigError(f"bench needs peers among {', '.join(PEERS)}; got {', '.join(strange)}. Mend the names.")

@@ -25,6 +25,7 @@ BLOCKS_MS = (1.0,)
 CHANNELS = 1024
 CHECKED = 40  # messages whose every number is compared before anything is timed
 WARM = 200  # messages before each turn that are not counted
+HURRY = 0.2  # s until the other side is given up where something failed, as by Ctrl-C
 SATURATED = 4000  # messages a turn, as fast as it goes
 LEAST = 8  # channels: the first row of a message holds when it was sent [ns] and its number, the last that again
 
@@ -133,12 +134,14 @@ def _line(name: str, between: str, shape: tuple[int, int]) -> Iterator[Line]:
     other.start()
     if between == "processes" and isinstance(carrier.ticket, Connection):
         carrier.ticket.close()  # the other side's alone, so that its end is noticed
+    patience = HURRY
     try:
         ask(near)
         yield Line(name, between, carrier, near)
+        patience = PATIENCE
     finally:
         tell(near, count=0, check=False)
-        other.join(PATIENCE)
+        other.join(patience)
         if not isinstance(other, Thread):
             other.kill()
         carrier.close()
