@@ -372,6 +372,13 @@ def test_functions_that_a_model_brings_along_are_run():
     assert np.array_equal(run(Network.from_onnx(data, VECTORS, names=tuple("abcde")), VECTORS, x).data, 2 * x)
 
 
+def test_a_function_of_its_own_opens_no_domain_of_others():
+    theirs = "com.microsoft"
+    body = helper.make_function(theirs, "Mine", ["a"], ["b"], [node("Identity", ["a"], ["b"])], [])
+    nodes = [node("Gelu", ["x"], ["y"], domain=theirs)]
+    refused(model(nodes, [port("x", [1, 5])], [port("y", [1, 5])], (), theirs, [body]), "com.microsoft.Gelu")
+
+
 def test_chance_is_refused():
     refused(added([node("RandomNormalLike", ["x"], ["r"])]), "RandomNormalLike, which draws chance")
     drop = node("Dropout", ["x", "half", "yes"], ["r"])

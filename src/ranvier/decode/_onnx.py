@@ -15,6 +15,7 @@ MOST = 64 << 20  # bytes of a model
 ROOM = 512 << 20  # bytes that all networks of a process may work with
 CHANCE = {"Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"}
 DOMAINS = {"", "ai.onnx", "ai.onnx.ml"}
+TAKEN = ("ai.onnx", "com.microsoft", "com.ms.", "com.xilinx", "org.pytorch")  # in which onnxruntime has operators
 # onnx.proto: message -> field -> the message in it, on all ways to a tensor or an operator
 INSIDE = {
     "Model": {7: "Graph", 20: "Training", 25: "Function"},
@@ -40,7 +41,8 @@ def need_harmless(data: memoryview) -> None:
         if kind == "Tensor" and any(number in EXTERNAL and value for number, value in message):
             raise _refused("a tensor whose numbers lie in another file", "Export it with all weights inside")
         if kind == "Function":
-            ours.add(_text(message, 10))
+            domain = _text(message, 10)
+            ours |= set() if domain.startswith(TAKEN) else {domain}
         if kind == "Node":
             name = _text(message, 4)
             used.add((name, _text(message, 7)))
