@@ -13,7 +13,9 @@ from ranvier.errors import ConfigError, RanvierError
 from ranvier.evaluate.bench import BENCHES, Options, eeg, implant, markdown
 from ranvier.evaluate.bench import _eeg as eeg_bench
 from ranvier.evaluate.bench import _implant as implant_bench
+from ranvier.evaluate.bench import _implant_cores as implant_cores
 from ranvier.evaluate.bench import _implant_job as implant_job
+from ranvier.evaluate.bench import _implant_masked as implant_masked
 from ranvier.evaluate.bench._data import NOISE, RATE, make_eeg, make_implant
 from ranvier.evaluate.bench._machine import limits, machine
 from ranvier.evaluate.bench._options import same
@@ -164,10 +166,10 @@ def test_the_yardsticks_compute_what_they_say():
 
 
 def test_implant_from_end_to_end():
-    options = Options(channels=64, seconds=2.4, turns=2, block_ms=(5.0,), peers=("scipy",), seed=SEED)
+    options = Options(channels=64, seconds=2.4, turns=2, block_ms=(5.0,), peers=("scipy",), seed=SEED, masked=False)
     told: list[str] = []
     found = json.loads(json.dumps(implant(options, told.append)))
-    assert [r["who"] for r in found["rows"]] == ["ranvier", "scipy + numpy"]
+    assert [r["who"] for r in found["rows"]] == ["ranvier", "ranvier, its loop alone", "scipy + numpy"]
     assert found["rows"][0]["times_ours"] == 1
     assert found["profile"][0]["part"] == "all"
     assert any("comparing" in t for t in told)
@@ -176,6 +178,70 @@ def test_implant_from_end_to_end():
     assert "counts" in text
     assert f"Seed {SEED}." in text
     assert found["machine"]["scipy"]
+
+
+def test_the_loop_alone_gives_our_features(job):
+    push, run = job.loop(), Run(implant_job.front(), job.info)
+    for a in range(0, 3000, 150):
+        first, n = push(job.counts[a : a + 150], a)[:2]
+        out = run.step(Block(job.counts[a : a + 150], a))
+        assert (first, n) == (out.start, out.n)
+
+
+@pytest.mark.parametrize("width", [1, 64])
+def test_one_percent_lies_at_the_rail(job, width):
+    counts = np.tile(job.counts, (1, 2))
+    bad = implant_masked.spoil(counts, width, SEED) == implant_masked.RAIL
+    assert 0.007 < bad.mean() <= 0.0101  # stretches may lie on one another
+    assert (np.diff(bad.astype(int), axis=0) == 1).any(axis=0).sum() > 64
+    together = bad.reshape(len(bad), -1, 64).any(axis=2).mean()
+    assert together == pytest.approx(bad.mean()) if width == 64 else together > 0.3
+
+
+def test_invalid_samples_give_what_the_plain_path_gives(job, monkeypatch):
+    entries = implant_masked.contenders(job, SEED)
+    assert [c.name for c in entries][1:] == [
+        "ranvier, Integrity, 1 % at the rail, channel by channel",
+        "ranvier, Integrity, 1 % at the rail, amplifier by amplifier",
+    ]
+    implant_masked.verify_masked(job, entries, 77, 0.9)
+    assert "RANVIER_FUSE" not in os.environ
+    spoilt = Run(implant_masked.guarded(implant_job.filters()), job.info).push(Block(entries[1].data[:RATE], 0))
+    assert not spoilt.valid.all()  # there was something to agree on
+    through, calls = implant_masked._through, []
+
+    def wrong(*given):  # every second time, which is the plain path
+        calls.append(given)
+        values, masks = through(*given)
+        return values, masks ^ (len(calls) % 2 == 0)
+
+    monkeypatch.setattr(implant_masked, "_through", wrong)
+    with pytest.raises(RanvierError, match="stage by stage"):
+        implant_masked.verify_masked(job, entries, 77, 0.9)
+
+
+def test_cores_are_compared_by_their_features(job):
+    rows = implant_cores.cores(job.counts[:3000], 2, 1, (128,))
+    assert [(r["channels"], r["cores"]) for r in rows] == [(128, 2)]
+    text = markdown({**_nothing(), "cores": rows})
+    assert "| 128 | 1 |" in text
+
+
+def _nothing():
+    busy = {"others_percent": 0.0, "steal_percent": 0.0, "load_before": 0.0, "load_after": 0.0}
+    return {"kind": "eeg", "rows": [], "accuracy": 1.0, "notes": [], "busy": busy, "machine": {"cpu": "a|b"}, "seed": 0}
+
+
+def test_blocks_are_copied_next_to_the_cpu():
+    x, other = (np.arange(200_000, dtype=np.int16)[:, None] * np.ones(32, np.int16) + k for k in (0, 7))
+    seen: dict[str, list[np.ndarray]] = {"a": [], "b": []}
+    contenders = [
+        Contender("a", lambda: lambda part, start: seen["a"].append(part.copy())),
+        Contender("b", lambda: lambda part, start: seen["b"].append(part.copy()), data=other),
+    ]
+    in_turns(contenders, x, 1000, 1, 1000)
+    assert np.array_equal(np.concatenate(seen["a"]), x)  # more than fits there at a time
+    assert np.array_equal(np.concatenate(seen["b"]), other)
 
 
 def test_eeg_from_end_to_end():

@@ -32,6 +32,9 @@ def bench(
     cores: Annotated[
         int | None, typer.Option("--cores", help="Threads that our engine may use (implant, running).")
     ] = None,
+    masked: Annotated[
+        bool | None, typer.Option("--masked/--no-masked", help="With Integrity and 1 % invalid samples too (implant).")
+    ] = None,
     turns: Annotated[int | None, typer.Option("--turns", help="How often everything is timed.")] = None,
     json: Json = False,
 ) -> None:
@@ -49,7 +52,7 @@ def bench(
         raise ConfigError(f"bench needs one of {', '.join(whats)}, all, list; got {name!r}. Mend the name.")
     given = {
         "channels": channels, "block_ms": _numbers(block_ms), "seconds": seconds, "peers": _names(peers),
-        "turns": turns, "cores": cores,
+        "turns": turns, "cores": cores, "masked": masked,
     }  # fmt: skip
     options = Options(**{k: v for k, v in given.items() if v is not None})
     found = [_measure(n, what, options) for n, what in whats.items() if name in ("all", n)]

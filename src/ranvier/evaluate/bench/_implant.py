@@ -9,11 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ranvier.evaluate.bench._data import MICROVOLTS, RATE
+from ranvier.evaluate.bench._implant_cores import cores
 from ranvier.evaluate.bench._implant_job import BAND, BIN, PEERS, TRAINING, Job, front
+from ranvier.evaluate.bench._implant_masked import contenders, verify_masked
 from ranvier.evaluate.bench._machine import Watch, limits, machine
 from ranvier.evaluate.bench._options import Options, same
 from ranvier.evaluate.bench._profile import profile
-from ranvier.evaluate.bench._timing import Push, in_turns, most_turns, part_length
+from ranvier.evaluate.bench._timing import Contender, Push, in_turns, most_turns, part_length
 from ranvier.stage import Run
 from ranvier.stream import Block
 
@@ -37,13 +39,18 @@ def implant(options: Options, tell: Callable[[str], None] = lambda _: None) -> d
     seconds = max(options.seconds, CHECKED)
     tell(f"making {TRAINING + seconds:g} s of {channels} channels, fitting the decoder")
     job = Job.of(channels, seconds, options.seed)
+    more = [Contender("ranvier, its loop alone", job.loop, lacks="Kalman; the Python around the loop")]
+    masked = contenders(job, options.seed) if options.masked else []
     rows, checks = [], []
     for ms, block, theirs in plan:
+        mine = masked if "spikeinterface" not in theirs else []
         tell(f"blocks of {ms:g} ms: comparing outputs")
         checks += verify(job, theirs, block)
+        verify_masked(job, mine, block, CHECKED)
         tell(f"blocks of {ms:g} ms: timing")
-        rows += [{"channels": channels, "block_ms": ms, **r} for r in _times(job, theirs, block, options.turns, limit)]
-    found = {
+        times = _times(job, [*more, *mine], theirs, block, options.turns, limit)
+        rows += [{"channels": channels, "block_ms": ms, **r} for r in times]
+    found: dict[str, Any] = {
         "rows": rows, "checks": checks, "limits": limit, "velocity_correlation": quality(job), "busy": watch.said(),
         "machine": machine(*[package for p in peers for package in PEERS[p]]), "seed": options.seed,
     }  # fmt: skip
@@ -52,17 +59,23 @@ def implant(options: Options, tell: Callable[[str], None] = lambda _: None) -> d
         tell(f"blocks of {ms:g} ms: profile")
         blocks = [Block(job.counts[a : a + block], a) for a in range(0, min(RATE, len(job.counts)) - block, block)]
         found["profile"] = [{"block_ms": ms, **r} for r in profile(job.whole, job.info, blocks)]
+    if options.cores > 1:
+        tell(f"one core and {options.cores}")
+        found["cores"] = cores(job.counts[:3000, :CHANNELS], options.cores, options.turns)
     found["notes"] = [*notes, *[f"{c.name}: {c.note}" for c in job.contenders(peers) if c.note]]
     return found
 
 
-def _times(job: Job, peers: list[str], block: int, turns: int, limit: dict[str, float]) -> list[dict[str, Any]]:
+def _times(
+    job: Job, more: list[Contender], peers: list[str], block: int, turns: int, limit: dict[str, float]
+) -> list[dict[str, Any]]:
     turns = most_turns(len(job.counts), block, turns, GRAIN)
-    contenders = job.contenders(peers)
-    timings = in_turns(contenders, job.counts, block, turns, GRAIN)
+    ours, *others = job.contenders(peers)
+    everybody = [ours, *more, *others]
+    timings = in_turns(everybody, job.counts, block, turns, GRAIN)
     samples, n = part_length(len(job.counts), block, turns, GRAIN), job.info.n_channels
     rows = []
-    for c in contenders:
+    for c in everybody:
         row = timings[c.name].row(samples, n, RATE)
         rows.append({
             "who": c.name, **row, "channels_per_core": n * row["real_time"],

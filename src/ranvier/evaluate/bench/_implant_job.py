@@ -20,7 +20,7 @@ from ranvier.evaluate.bench._scipy import NumpyKalman, RunningNoise, ScipyImplan
 from ranvier.evaluate.bench._timing import Contender, Push
 from ranvier.features import BinnedCounts, SpikeBandPower, Spikes
 from ranvier.stage import Recipe, Run, Stage, Stream
-from ranvier.stream import Block, Channels, StreamInfo, Targets
+from ranvier.stream import Block, Channels, StreamInfo, Targets, all_valid
 
 Array = npt.NDArray[Any]
 BIN = 0.02  # s
@@ -135,6 +135,17 @@ class Job:
         """Return our way."""
         run = Run(self.whole, self.info)
         return lambda x, start: run.step(Block(x, start))
+
+    def loop(self) -> Push:
+        """Return the compiled part of our way, which ends with the features."""
+        loop, masks = loop_of(Run(front(), self.info)), {}
+
+        def push(x: Array, start: int) -> Any:
+            if len(x) not in masks:
+                masks[len(x)] = all_valid(x.shape)
+            return loop(x, masks[len(x)], start)
+
+        return push
 
     def contenders(self, peers: list[str]) -> list[Contender]:
         """Return ours, then the peers."""

@@ -34,6 +34,8 @@ class Options:
         How often everybody is timed, in turns.
     seed
         Of the data.
+    masked
+        Whether the implant job also runs with `Integrity` in front and 1 % of the samples invalid.
     profile
         Whether to say which of our stages takes how long.
     """
@@ -45,6 +47,7 @@ class Options:
     cores: int = 1
     turns: int = 7
     seed: int = 20_26
+    masked: bool = True
     profile: bool = True
 
     def __post_init__(self) -> None:

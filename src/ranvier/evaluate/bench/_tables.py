@@ -69,6 +69,15 @@ RUNNING: list[Column] = [
     ("does", lambda r: r["does"]),
 ]
 KINDS = {"implant": IMPLANT, "eeg": EEG, "fbcca": FLICKER, "ring": RING, "running": RUNNING}
+CORES: list[Column] = [
+    ("channels", _number("channels")),
+    ("block [ms]", _number("block_ms")),
+    ("one core, a block [us]", _number("one_us", 1)),
+    ("several [us]", _number("more_us", 1)),
+    ("cores", _number("cores")),
+    ("times as fast", _number("scaling", 2)),
+    ("real-time factor", _number("real_time", 1)),
+]
 PROFILE: list[Column] = [
     ("block [ms]", lambda r: f"{r['block_ms']:g}"),
     ("part", lambda r: r["part"].replace("  ", "- ")),
@@ -76,21 +85,26 @@ PROFILE: list[Column] = [
     ("mean [us]", _number("mean_us", 1)),
     ("without samples [us]", _number("empty_us", 1)),
 ]
+# what a benchmark may have found beside its rows
+MORE: list[tuple[str, str, list[Column]]] = [
+    ("cores", "The features on one core and on several, by wall time:", CORES),
+    ("profile", "Where our time goes:", PROFILE),
+]
 
 
 def markdown(found: Mapping[str, Any]) -> str:
     """Return what one benchmark found as tables and notes."""
     (first, *more), said = tables(found), sentences(found)
     parts = [_table(*first), "\n".join(f"- {s}" for s in said[:-1])]
-    if more:
-        parts += ["Where our time goes:", _table(*more[0])]
+    for title, table in zip([title for key, title, _ in MORE if key in found], more, strict=True):
+        parts += [title, _table(*table)]
     return "\n\n".join([*parts, said[-1]]) + "\n"
 
 
 def tables(found: Mapping[str, Any]) -> list[Cells]:
-    """Return heads and cells of the tables: who is how fast, then where our time goes, if that was measured."""
-    made = [_cells(KINDS[_kind(found)], found["rows"])]
-    return [*made, _cells(PROFILE, found["profile"])] if "profile" in found else made
+    """Return heads and cells of the tables: who is how fast, then what else was measured."""
+    more = [_cells(columns, found[key]) for key, _, columns in MORE if key in found]
+    return [_cells(KINDS[_kind(found)], found["rows"]), *more]
 
 
 def sentences(found: Mapping[str, Any]) -> list[str]:
@@ -118,7 +132,8 @@ def _cells(columns: Sequence[Column], rows: Iterable[Mapping[str, Any]]) -> Cell
 
 
 def _table(heads: list[str], rows: list[list[str]]) -> str:
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in (heads, ["---"] * len(heads), *rows))
+    lines = (heads, ["---"] * len(heads), *rows)
+    return "\n".join("| " + " | ".join(c.replace("|", "\\|") for c in cells) + " |" for cells in lines)
 
 
 def _agreement(checks: Iterable[Mapping[str, Any]]) -> str:

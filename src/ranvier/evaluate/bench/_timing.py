@@ -16,6 +16,7 @@ import numpy.typing as npt
 from ranvier.errors import ConfigError
 
 Array = npt.NDArray[Any]
+STAGED = 4 << 20  # bytes of blocks that lie in the caches at a time
 Push = Callable[[Array, int], Any]  # samples (n, n_channels) and the index of the first -> whatever comes out
 
 
@@ -33,12 +34,15 @@ class Contender:
         What of the job it does not do.
     note
         What else a reader should know.
+    data
+        Samples that it gets instead of those that all get; None for these.
     """
 
     name: str
     make: Callable[[], Push]
     lacks: str = ""
     note: str = ""
+    data: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,9 @@ class Timing:
 def in_turns(contenders: Sequence[Contender], x: Array, block: int, turns: int, grain: int) -> dict[str, Timing]:
     """Let contenders run over the same samples in turns: each over the first part, each over the second ...
 
+    Blocks lie where a driver has just written them: in the caches of the CPU, the last if not the first. They are
+    copied there some at a time, while no clock runs.
+
     Parameters
     ----------
     x
@@ -104,11 +111,12 @@ def in_turns(contenders: Sequence[Contender], x: Array, block: int, turns: int, 
     timings = {c.name: Timing() for c in contenders}
     with quiet():
         for turn in range(turns + 1):
-            for name, push in pushes.items():
-                cpu, blocks = _one_turn(push, x, turn * part, (turn + 1) * part, block)
+            for c in contenders:
+                samples = x if c.data is None else c.data
+                cpu, blocks = _one_turn(pushes[c.name], samples, turn * part, (turn + 1) * part, block)
                 if turn:
-                    timings[name].cpu.append(cpu)
-                    timings[name].blocks.append(blocks)
+                    timings[c.name].cpu.append(cpu)
+                    timings[c.name].blocks.append(blocks)
     return timings
 
 
@@ -131,25 +139,39 @@ def part_length(n: int, block: int, turns: int, grain: int) -> int:
 
 def _one_turn(push: Push, x: Array, start: int, stop: int, block: int) -> tuple[float, Array]:
     clock = time.perf_counter_ns
-    marks = np.empty((stop - start) // block + 1, np.int64)
-    begin = time.process_time_ns()
-    marks[0] = clock()
-    for i, at in enumerate(range(start, stop, block)):
-        push(x[at : at + block], at)
-        marks[i + 1] = clock()
-    return (time.process_time_ns() - begin) / 1e9, np.diff(marks) / 1e9
+    staged = max(STAGED // (block * x[0].nbytes), 1) * block
+    room = np.empty((min(staged, stop - start), *x.shape[1:]), x.dtype)
+    cpu, took = 0, []
+    for first in range(start, stop, staged):
+        n = min(staged, stop - first)
+        room[:n] = x[first : first + n]
+        marks = np.empty(n // block + 1, np.int64)
+        begin = time.process_time_ns()
+        marks[0] = clock()
+        for i, at in enumerate(range(0, n, block)):
+            push(room[at : at + block], first + at)
+            marks[i + 1] = clock()
+        cpu += time.process_time_ns() - begin
+        took.append(np.diff(marks) / 1e9)
+    return cpu / 1e9, np.concatenate(took)
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keep the process on one core, BLAS on one thread, and old objects out of garbage collection, for a while."""
+    with old_objects_apart(), _one_core(), _one_blas_thread():
+        yield
+
+
+@contextmanager
+def old_objects_apart() -> Iterator[None]:
+    """Keep objects that are there already out of garbage collection, for a while."""
     gc.collect()
     gc.freeze()
-    with _one_core(), _one_blas_thread():
-        try:
-            yield
-        finally:
-            gc.unfreeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 @contextmanager
