@@ -1,4 +1,4 @@
-"""Put results into docs/benchmarks.md: python benchmarks/tables.py RESULTS.json [docs/benchmarks.md]."""
+"""Put results into docs/benchmarks.md: python benchmarks/tables.py RESULTS.json ... [docs/benchmarks.md]."""
 
 import json
 import re
@@ -7,12 +7,14 @@ from pathlib import Path
 
 from ranvier.evaluate.bench import BENCHES, markdown
 
+KNOWN = {*BENCHES, "c", "growth"}  # the last two: yardstick.py and growth.py
 
-def main(results: Path, page: Path) -> None:
-    found = json.loads(results.read_text())
+
+def main(results: list[Path], page: Path) -> None:
+    found = [json.loads(r.read_text()) for r in results]
     text = page.read_text()
-    for one in found.get("results", [found]):
-        if one["name"] not in BENCHES:
+    for one in (one for f in found for one in f.get("results", [f])):
+        if one["name"] not in KNOWN:
             continue
         begin, end = f"<!-- {one['name']} -->", f"<!-- end of {one['name']} -->"
         if begin not in text or end not in text:
@@ -26,4 +28,6 @@ def main(results: Path, page: Path) -> None:
 if __name__ == "__main__":
     if len(sys.argv) < 2:
         sys.exit(__doc__)
-    main(Path(sys.argv[1]), Path(sys.argv[2] if len(sys.argv) > 2 else "docs/benchmarks.md"))
+    given = [Path(a) for a in sys.argv[1:]]
+    pages = [p for p in given if p.suffix == ".md"]
+    main([p for p in given if p not in pages], pages[0] if pages else Path("docs/benchmarks.md"))

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ranvier.evaluate.bench import markdown
 from ranvier.evaluate.bench._implant_job import BIN, RATE, Job, front, loop_of
 from ranvier.evaluate.bench._machine import Watch, limits, machine
 from ranvier.evaluate.bench._timing import Contender, in_turns, most_turns, part_length
@@ -47,6 +48,11 @@ def compiler():
     """Return the command of a C compiler, or None."""
     found = shlex.split(os.environ.get("CC", "")) or ["gcc"]
     return found if shutil.which(found[0]) else None
+
+
+def version():
+    """Return what the compiler says it is."""
+    return subprocess.run([*compiler(), "--version"], capture_output=True, text=True).stdout.partition("\n")[0]
 
 
 def build(folder, flags=()):
@@ -183,7 +189,7 @@ def measure(function, job, block, turns, limit):
         row = timing.row(samples, job.info.n_channels, RATE)
         of_limit = limit["implant_ns"] / row["ns_per_sample"]
         times = timing.ratio(timings["C"])
-        rows.append({"who": name, "block": block, "times_c": times, "of_limit": of_limit, **row})
+        rows.append({"who": name, "block_ms": 1000 * block / RATE, "times_c": times, "of_limit": of_limit, **row})
     return rows
 
 
@@ -204,18 +210,15 @@ def main():
         function = build(folder)
         checked = [verify(function, job, block) for block in given.blocks]
         rows = [row for block in given.blocks for row in measure(function, job, block, given.turns, limit)]
-    found = {"rows": rows, "limits": limit, "same_rows": checked, "busy": watch.said(), "machine": machine()}
-    if given.json:
-        print(json.dumps(found))
-        return
-    print(f"features the same to the bit: {checked} rows; limit {limit['implant_ns']:.3f} ns a sample")
-    for r in rows:
-        print(
-            f"{r['block']:4d}  {r['who']:22s} {r['ns_per_sample']:.3f} ns  {r['times_c']:.2f} x C  "
-            f"{100 * r['of_limit']:.0f} % of the limit  p50/p99/p99.9 {r['p50_us']:.1f} {r['p99_us']:.1f} "
-            f"{r['p999_us']:.1f} us"
-        )
-    print(found["busy"])
+    found = {
+        "name": "c", "kind": "c", "rows": rows, "limits": limit, "busy": watch.said(), "seed": given.seed,
+        "machine": {**machine(), "compiler": version()},
+        "notes": [
+            f"Features the same to the bit in {', '.join(map(str, checked))} bins of 20 ms, before timing.",
+            f"Limit: {limit['fma_gflops']:.0f} GFLOP/s, {limit['implant_ns']:.3f} ns a sample and channel.",
+        ],
+    }  # fmt: skip
+    print(json.dumps(found) if given.json else markdown(found))
 
 
 if __name__ == "__main__":

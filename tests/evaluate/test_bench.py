@@ -227,6 +227,16 @@ def test_cores_are_compared_by_their_features(job):
     assert "| 128 | 1 |" in text
 
 
+def test_what_scripts_measured_has_tables_too():
+    timing = {"ns_per_sample": 0.5, "p50_us": 1.0, "p99_us": 2.0, "p999_us": 3.0}
+    c = {"who": "C", "block_ms": 1.0, "of_limit": 0.6, "times_c": 1.0, **timing}
+    assert "| 1 | C | 0.500 | 60.0 | 1 / 2 / 3 | 1.00 |" in markdown({**_nothing(), "kind": "c", "rows": [c]})
+    grown = {"what": "a|b", "least": 0.5, "least_at": 9000, "first": 2, "first_at": 1, "last": 1, "last_at": 65536}
+    text = markdown({**_nothing(), "kind": "growth", "rows": [grown]})
+    assert r"| a\|b | 0.50 | 9,000 | 2.00 (1) | 1.00 (65,536) |" in text
+    assert "\n\n\n" not in text
+
+
 def _nothing():
     busy = {"others_percent": 0.0, "steal_percent": 0.0, "load_before": 0.0, "load_after": 0.0}
     return {"kind": "eeg", "rows": [], "accuracy": 1.0, "notes": [], "busy": busy, "machine": {"cpu": "a|b"}, "seed": 0}

@@ -68,7 +68,29 @@ RUNNING: list[Column] = [
     ("its p99, times ours", _number("times_ours_p99", 1)),
     ("does", lambda r: r["does"]),
 ]
-KINDS = {"implant": IMPLANT, "eeg": EEG, "fbcca": FLICKER, "ring": RING, "running": RUNNING}
+BESIDE_C: list[Column] = [
+    *_WHO,
+    ("ns a sample", _number("ns_per_sample", 3)),
+    ("of the limit [%]", _number("of_limit", 1, 100)),
+    ("block, p50 / p99 / p99.9 [us]", _three),
+    ("CPU, times C", _number("times_c", 2)),
+]
+GROWTH: list[Column] = [
+    ("", lambda r: r["what"]),
+    ("fastest [ns a sample]", _number("least", 2)),
+    ("at", _number("least_at")),
+    ("at the smallest", lambda r: f"{r['first']:.2f} ({r['first_at']:,})"),
+    ("at the largest", lambda r: f"{r['last']:.2f} ({r['last_at']:,})"),
+]
+KINDS = {
+    "c": BESIDE_C,
+    "growth": GROWTH,
+    "implant": IMPLANT,
+    "eeg": EEG,
+    "fbcca": FLICKER,
+    "ring": RING,
+    "running": RUNNING,
+}
 CORES: list[Column] = [
     ("channels", _number("channels")),
     ("block [ms]", _number("block_ms")),
@@ -98,7 +120,7 @@ def markdown(found: Mapping[str, Any]) -> str:
     parts = [_table(*first), "\n".join(f"- {s}" for s in said[:-1])]
     for title, table in zip([title for key, title, _ in MORE if key in found], more, strict=True):
         parts += [title, _table(*table)]
-    return "\n\n".join([*parts, said[-1]]) + "\n"
+    return "\n\n".join([p for p in parts if p] + [said[-1]]) + "\n"
 
 
 def tables(found: Mapping[str, Any]) -> list[Cells]:
