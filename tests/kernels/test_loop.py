@@ -273,7 +273,10 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+QUICK = ("no priming", "masks of the tile before stay", "a group without a mean goes on", "sums hear what is invalid")
+
+
+@pytest.mark.parametrize("fault", [f if f in QUICK else pytest.param(f, marks=pytest.mark.slow) for f in FAULTS])
 def test_a_fault_in_the_text_is_found(monkeypatch, fault):
     which, pattern, put = FAULTS[fault]
     load = loop_module.load_source
@@ -333,6 +336,7 @@ def test_a_second_loop_of_the_same_program_compiles_nothing_and_its_text_names_n
         same(got, end)
 
 
+@pytest.mark.slow
 def test_many_ends_with_a_row_a_sample_stay_in_their_memory():
     n, ends = 3, [(0, Tally(add_size, 1, 1, 1)) for _ in range(9)]
     x, ok = scene(8, n, 400)

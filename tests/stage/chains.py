@@ -24,11 +24,11 @@ def _filter(rng):
     return _pick(rng, [
         lambda: Scale(float(rng.uniform(0.1, 3.0))),
         lambda: Bandpass(float(rng.uniform(5, 80)), float(rng.uniform(100, 400)), int(rng.integers(1, 5))),
-        lambda: Highpass(float(_pick(rng, [0.5, 5.0, 60.0])), int(rng.integers(1, 5))),
+        lambda: Highpass(float(_pick(rng, [3.0, 10.0, 60.0])), int(rng.integers(1, 5))),
         lambda: Lowpass(float(rng.uniform(40, 450)), int(rng.integers(1, 5))),
-        lambda: Notch(50.0, float(rng.uniform(2, 40)), int(rng.integers(1, 4))),
-        lambda: Envelope(float(rng.uniform(0.002, 0.7))),
-        lambda: CommonReference(by=_pick(rng, ["all", "group"]), least=int(_pick(rng, [2, 3, 9]))),
+        lambda: Notch(50.0, float(rng.uniform(1, 8)), int(rng.integers(1, 4))),
+        lambda: Envelope(float(rng.uniform(0.002, 0.1))),
+        lambda: CommonReference(by=_pick(rng, ["all", "group"]), least=int(_pick(rng, [2, 3, 9, 20]))),
         lambda: CommonReference(by=_pick(rng, ["all", "group"])),
     ])()  # fmt: skip
 
@@ -118,10 +118,10 @@ def mask(rng, info, n):
     """Draw a mask: mostly well, with single cells, stretches, whole channels, whole groups and everything."""
     c = info.n_channels
     ok = np.ones((n, c), bool)
-    for _ in range(int(rng.integers(1, 9))):
+    for _ in range(int(rng.integers(1, 7))):
         a = int(rng.integers(n))
-        b = a + int(_pick(rng, [1, 3, 20, 200, 700]))
         kind = int(rng.integers(5))
+        b = a + int(_pick(rng, [1, 3, 20, 200, 700] if kind < 3 else [1, 5, 20]))
         if kind == 0:
             ok[a:b] &= rng.random(ok[a:b].shape) > 0.02
         elif kind == 1:

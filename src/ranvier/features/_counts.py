@@ -89,7 +89,8 @@ class BinnedCounts(Stage):
         if events.stop > events.start and state["heard"][1] != events.start:
             state.reset()
         k = grid.next(state["heard"], events.start, events.stop)
-        bins = max(events.stop // grid.hop - k, 0)
+        begun = events.start // grid.hop  # its rest is counted, but comes out only where it was heard from its start
+        bins = events.stop // grid.hop - begun
         counts = np.zeros((bins + 1, len(state["number"])), np.int32)
         counts[0] = state["number"]
         table = events.table
@@ -98,15 +99,15 @@ class BinnedCounts(Stage):
             spikes = table["code"] == known[0]
             if not spikes.all():
                 table, changes = table[spikes], table[~spikes]
-        place = table["sample"] // grid.hop - k
+        place = table["sample"] // grid.hop - begun
         here = (place >= 0) & (place <= bins)
         np.add.at(counts, (place[here], table["source"][here]), 1)
         state["number"][:] = counts[bins]
         valid = None
         if len(changes) or state["away"].any() or state["missing"].any():
-            missing = _missing(state["away"], state["missing"], changes, known, events, grid.hop, k, bins)
-            valid = ~missing[:bins]
-        return Block(counts[:bins].astype(np.float32), k, valid)
+            missing = _missing(state["away"], state["missing"], changes, known, events, grid.hop, begun, bins)
+            valid = ~missing[k - begun : bins]
+        return Block(counts[k - begun : bins].astype(np.float32), k, valid)
 
 
 def _speaks_of_loss(labels: Any) -> bool:
