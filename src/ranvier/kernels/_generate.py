@@ -72,6 +72,8 @@ def generate(program: Program, width: int, fingerprint: str) -> tuple[str, Table
             lines += write_level(i, e, a, program.result, width)
     if (level := _in_one_pass(program, phases, width)) is not None:
         lines += write_front(phases[0].works, level, names, a, program.source, program.result, width)
+        if _has_masked_front(phases):
+            lines += write_front(phases[0].works, level, names, a, program.source, program.result, width, masked=True)
     if s.until:
         lines += _schedule(program, a, s)
     lines += _group(program, phases, a, width)
@@ -189,6 +191,12 @@ def _schedule(program: Program, a: Table, s: Schedule) -> list[str]:
     ]
 
 
+def _has_masked_front(phases: Sequence[Phase]) -> bool:
+    """Say whether the first phase is an entrance that a pass with masks can do: one that looks at rails alone."""
+    works = phases[0].works
+    return _gated(works) and not works[0][1].flat
+
+
 def _in_one_pass(program: Program, phases: Sequence[Phase], w: int) -> Level | None:
     """Return the first mean, where all before it may be done in the same pass."""
     if len(phases) < 2 or phases[1].after_level is None or phases[0].ends or program.n_channels % w:
@@ -225,8 +233,16 @@ def _group(program: Program, phases: Sequence[Phase], a: Table, w: int) -> list[
             f"    for c in range(0, {size}, {w}):",
             "        put(flags + c * 8, int64(0))",
             "    lack = False",
-            "    if not quick:",
         ]
+        if _has_masked_front(phases):
+            out += [
+                f"    if {a('look')} == 0 and not quick:",
+                "        said = masked_front(a, first, t1 - t0, x, x_row)",
+                "        dirty = said & 1",
+                "        lack = said & 2 != 0",
+                "        quick = True",
+            ]
+        out += ["    if not quick:"]
     for p in phases:
         begun = len(out)
         if p.after_level is not None:

@@ -65,12 +65,14 @@ def write_level(number: int, level: Level, a: Table, result: str, w: int) -> lis
 
 
 def write_front(
-    works: Sequence[tuple[int, Any]], level: Level, names: dict[str, str], a: Table, source: str, result: str, w: int
-) -> list[str]:
+    works: Sequence[tuple[int, Any]], level: Level, names: dict[str, str], a: Table, source: str, result: str, w: int,
+    *, masked: bool = False,
+) -> list[str]:  # fmt: skip
     """Return the text of ``front(a, c, n, x, x_row)``: all before the mean, and the mean, in one pass over a group.
 
     For a group of which nothing is known to be invalid, and stages without memory. It returns whether the entrance
-    found nothing either; if not, nothing was changed but the buffer.
+    found nothing either; if not, nothing was changed but the buffer. Where the entrance is expected to find
+    something, ``masked_front`` does the same with masks; it returns 1 if it did, and 2 more if a mean is lacking.
     """
     vectors = range(level.size // w)
     parts = 16 // w
@@ -82,6 +84,7 @@ def write_front(
         for i, work in works:
             if isinstance(work, Gate):
                 before += [f"rail{r} = load_r({_shift(a.row(f'rail{i}', 0, result), c, result)})", f"fine{r} = none"]
+                before += [f"held{r} = load_r({_shift(a.row(f'held{i}', 0, result), c, result)})"] if masked else []
                 if work.flat:
                     before += [
                         f"last{r} = load_r({_shift(a.row(f'last{i}', 0, result), c, result)})",
@@ -101,7 +104,7 @@ def write_front(
         instant += [f"v = load_x0(x + {r * w * SIZE[source]})"]
         for i, work in works:
             if isinstance(work, Gate):
-                instant += _gate(work, r)
+                instant += _gate(work, r) if not masked else _masked_gate(r)
                 continue
             for j, step in enumerate(work.steps):
                 instant += [
@@ -110,6 +113,8 @@ def write_front(
                 ]
             instant.append(f"v = as_{result}(v)")
         instant += [f"v = as_{result}(v)", f"store(b + {r * w * SIZE[result]}, v)"]
+        if masked:
+            instant += [f"store_mask(o + {r * w}, ok)", "v = select(ok, v, zero)", "number += count(ok)"]
         instant += [f"p{r} = add(zero, v)" if r < parts else f"p{r % parts} = add(p{r % parts}, v)"]
     real = {"f4": "float32", "f8": "float64"}[result]
     sums = "".join(f"p{i}, " for i in range(parts))
@@ -127,6 +132,8 @@ def write_front(
             if entrance.flat:
                 kept.append(f"store({_shift(a.row(f'last{i}', 0, result), c, result)}, last{r})")
                 kept.append(f"store({_shift(a.row(f'run{i}', 0, 'i4'), c, 'i4')}, run{r})")
+    if masked:
+        return _masked_front(level, a, result, w, before, [*missing, *ahead, *instant], sums, kept)
     body = [
         f"    b = {a('buffer')}",
         f"    mean = {a('mean')}",
@@ -164,3 +171,52 @@ def _gate(gate: Gate, r: int) -> list[str]:
             f"fine{r} = both(fine{r}, either(other(judged{r}), lt(run{r}, {most})))",
         ]
     return out
+
+
+def _masked_front(
+    level: Level, a: Table, result: str, w: int, before: list[str], instant: list[str], sums: str, kept: list[str]
+) -> list[str]:
+    real = {"f4": "float32", "f8": "float64"}[result]
+    body = [
+        f"    b = {a('buffer')}",
+        f"    o = {a('okay')}",
+        f"    mean = {a('mean')}",
+        f"    enough = {a('enough')}",
+        f"    flags = {a('flags')}",
+        f"    hints = {a('hints')} + c // {w} * 8",
+        "    zero = like(load_r(b), 0.0)",
+        "    none = le(zero, zero)",
+        "    said = int64(0)",
+        *["    " + line for line in before],
+        "    for t in range(n):",
+        "        number = 0",
+        *["        " + line for line in instant],
+        f"        put(mean, tree(({sums})) / {real}(max(number, 1)))",
+        f"        put(enough, uint8(number >= {level.least}))",
+        f"        if number < {level.least}:",
+        "            said = int64(2)",
+        f"        mean += {SIZE[result]}",
+        "        enough += 1",
+        f"        b += {a.buffer_row}",
+        f"        o += {a.okay_row}",
+        "        x += x_row",
+        *["    " + line for line in kept],
+    ]
+    for r in range(level.size // w):
+        body += [
+            f"    bad = int64(count(fine{r}) != {w})",
+            f"    put(flags + {r * w * 8}, bad)",
+            f"    put(hints + {r * 8}, bad)",
+            "    said |= bad",
+        ]
+    return a.function("def masked_front(a, c, n, x, x_row):", [*body, "    return said"])
+
+
+def _masked_gate(r: int) -> list[str]:
+    """Write what the entrance does to one vector at one instant where something may be beyond its rail."""
+    return [
+        f"ok = lt(absv(v), rail{r})",
+        f"fine{r} = both(fine{r}, ok)",
+        f"held{r} = select(ok, v, held{r})",
+        f"v = held{r}",
+    ]

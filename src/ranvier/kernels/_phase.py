@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ranvier.kernels._body import Gate, Step, Work, body_text
-from ranvier.kernels._sinks import Sink
+from ranvier.kernels._sinks import MOST_HELD, Sink
 from ranvier.kernels._table import SIZE, Table
 
 
@@ -90,7 +90,7 @@ def write_phase(p: Phase, a: Table, result: str, w: int) -> list[str]:
     if gate is not None:
         return a.function(head, [*out, *_gate(p, gate, a, result, w), *keep, "    return masked"])
     waits = [f"load_i4({a.row(f'wait{i}', 0, 'i4')})" for i, _ in stateful]
-    holds = not p.leaves and 0 < len(p.ends) < 8 and all(s.periodic for _, s in p.ends)
+    holds = not p.leaves and bool(p.ends) and all(s.periodic and s.j < MOST_HELD for _, s in p.ends)
     out += ["    fine = lt(none, like(none, 1.0))", "    held = False"]
     if holds:
         out += _held(waits, w)

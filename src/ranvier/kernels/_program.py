@@ -71,6 +71,6 @@ class Program:
 
 
 def padded(n_channels: int) -> int:
-    """Lanes of a row of states: an odd number of cache lines of float32, so that rows do not share places in a cache."""
+    """Lanes of a row of states: an odd number of cache lines, so that rows do not share places in a cache."""
     lines = -(-n_channels // LANES)
     return (lines + 1 - lines % 2) * LANES

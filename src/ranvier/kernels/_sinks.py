@@ -13,7 +13,7 @@ from ranvier.kernels._crossings import ENTRY
 from ranvier.kernels._table import SIZE, Table
 
 RUN = 256  # squares are added in the precision of the signal over so many samples of the index, those in float64
-HELD = 512  # place in the spare room where sums of lanes that are held wait
+HELD, MOST_HELD = 512, 8  # place in the spare room where sums of lanes that are held wait, and for how many ends
 NOTHING, NO_ROW = -2, -1  # no hop ends here; one ends, but no row comes out
 
 
@@ -36,6 +36,7 @@ class Sink:
     """Lines of text at each place of a phase; the base says nothing."""
 
     periodic = False
+    j: int  # number of the end
 
     def load(self, a: Table, w: int) -> list[str]:
         """Before all: bring states in."""
@@ -196,7 +197,9 @@ class TallySink(Sink):
             f"            good = le(like(number, {self.end.need}), number)",
             "            number = select(lt(number, like(number, 1)), like(number, 1), number)",
             "            value = div(whole, as_f8(number))",
-            f"            value = as_{self.result}(select(good, value, like(value, 0.0)))",
+            f"            value = as_{self.result}(value)",
+            "            good = both(good, lt(absv(value), like(value, inf)))  # what is too large to be written is not valid",
+            "            value = select(good, value, like(value, 0.0))",
             f"            emit(a, c, row, int64({self.column}), value, good)",
             f"        r = (r + 1) % {hops}",
             f"        store({a.row(f'total{j}', 'r', 'f8')}, as_f8(like(part{j}, 0.0)))",
