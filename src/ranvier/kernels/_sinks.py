@@ -198,7 +198,8 @@ class TallySink(Sink):
             "            number = select(lt(number, like(number, 1)), like(number, 1), number)",
             "            value = div(whole, as_f8(number))",
             f"            value = as_{self.result}(value)",
-            "            good = both(good, lt(absv(value), like(value, inf)))",  # what is too large to be written is not valid
+            # what is too large to be written is not valid
+            "            good = both(good, lt(absv(value), like(value, inf)))",
             "            value = select(good, value, like(value, 0.0))",
             f"            emit(a, c, row, int64({self.column}), value, good)",
             f"        r = (r + 1) % {hops}",
