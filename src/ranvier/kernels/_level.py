@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ranvier.kernels._body import Gate, Level, body_text
+from ranvier.kernels._phase import coefficient
 from ranvier.kernels._table import SIZE, Table
 
 WRITTEN_OUT = 64  # channels whose sum is written out in the loop over time
@@ -95,10 +96,7 @@ def write_front(
             rows = {"f4": 0, "f8": 0}
             for j, step in enumerate(work.steps):
                 p = step.precision
-                k = [
-                    f"load_{p}({_shift(a.row(f'k{p[1]}_{i}', rows[p] + q, p), c, p)})"
-                    for q in range(len(step.coefficients))
-                ]
+                k = [coefficient(a, i, rows[p] + q, step, q, r * w) for q in range(len(step.coefficients))]
                 rows[p] += len(k)
                 before.append(f"k{i}_{j}_{r} = ({''.join(f'{v}, ' for v in k)})")
         instant += [f"v = load_x0(x + {r * w * SIZE[source]})"]

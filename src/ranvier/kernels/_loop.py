@@ -60,9 +60,19 @@ def address(a: Array) -> int:
     return int(a.__array_interface__["data"][0])
 
 
+def aligned(shape: Any, dtype: Any, value: Any = 0) -> Array:
+    """Return an array that begins at a cache line, so that no vector lies across two."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    raw = np.empty(size + 64, np.uint8)
+    begin = -address(raw) % 64
+    out: Array = raw[begin : begin + size].view(dtype).reshape(shape)
+    out[...] = value
+    return out
+
+
 def _lanes(n: int, dtype: Any, value: Any = 0, rows: int | None = None) -> Array:
     """Return one number a channel (or rows of them), in memory that goes on to whole cache lines."""
-    whole = np.full(padded(n) if rows is None else (rows, padded(n)), value, dtype)
+    whole = aligned(padded(n) if rows is None else (rows, padded(n)), dtype, value)
     return whole[..., :n]
 
 
@@ -107,7 +117,7 @@ def crossings_state(end: Crossings, n: int) -> dict[str, Array]:
         "listened": _lanes(n, np.uint8),
         "estimates": _lanes(n, np.int32),
         "noise": _lanes(n, np.float32),
-        "ring": np.full((padded(n) // 16, end.heard, 16), np.inf, np.float32),
+        "ring": aligned((padded(n) // 16, end.heard, 16), np.float32, np.inf),
     }
 
 
@@ -193,18 +203,18 @@ class Loop:
         program, lanes, result = self.program, self.width, np.dtype(self.program.result)
         size = padded(program.group or lanes)
         memory = {
-            "buffer": np.zeros((TILE, size + 16), result),
-            "okay": np.ones((TILE, size), bool),
-            "mean": np.zeros(TILE, result),
-            "enough": np.ones(TILE, bool),
-            "flags": np.zeros(size, np.int64),
-            "notes_of_tile": np.zeros((TILE, 1 + 3 * len(program.ends)), np.int64),
-            "notes": np.zeros((TILE, 128), np.uint8),
-            "spare": np.zeros(TILE + 64, np.int64),
-            "x_rest": np.zeros((TILE, lanes), program.source),
-            "m_rest": np.ones((TILE, lanes), bool),
-            **{f"y{j}_rest": np.zeros((TILE, lanes), result) for j in self._signals},
-            **{f"w{j}_rest": np.ones((TILE, lanes), bool) for j in self._signals},
+            "buffer": aligned((TILE, size + 16), result),
+            "okay": aligned((TILE, size), bool, True),
+            "mean": aligned(TILE, result),
+            "enough": aligned(TILE, bool, True),
+            "flags": aligned(size, np.int64),
+            "notes_of_tile": aligned((TILE, 1 + 3 * len(program.ends)), np.int64),
+            "notes": aligned((TILE, 128), np.uint8),
+            "spare": aligned(TILE + 64, np.int64),
+            "x_rest": aligned((TILE, lanes), program.source),
+            "m_rest": aligned((TILE, lanes), bool, True),
+            **{f"y{j}_rest": aligned((TILE, lanes), result) for j in self._signals},
+            **{f"w{j}_rest": aligned((TILE, lanes), bool, True) for j in self._signals},
         }
         for name, a in memory.items():
             self._kept.append(a)
@@ -329,7 +339,7 @@ class Loop:
 
 def _rows(work: Work, precision: str, n_channels: int) -> Array:
     rows = work.coefficients(precision, n_channels)
-    out = np.zeros((max(len(rows), 1), padded(n_channels)), dtype=precision)
+    out = aligned((max(len(rows), 1), padded(n_channels)), precision)
     for i, row in enumerate(rows):
         out[i, :n_channels] = row
     return out

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from ranvier.kernels._body import Gate, Step, Work, body_text
 from ranvier.kernels._sinks import MOST_HELD, Sink
 from ranvier.kernels._table import SIZE, Table
@@ -118,6 +120,25 @@ def write_phase(p: Phase, a: Table, result: str, w: int) -> list[str]:
     return a.function(head, [*out, *keep, "    return masked"])
 
 
+def coefficient(a: Table, i: int, row: int, step: Step, which: int, shift: int = 0) -> str:
+    """Return the text that brings a coefficient in: one number where all channels have the same, else a vector.
+
+    Parameters
+    ----------
+    i, row
+        Number of the element, and its row among the coefficients of that precision.
+    step, which
+        Whose coefficient, and which of them.
+    shift
+        Channels beyond ``c``.
+    """
+    p = step.precision
+    values = np.asarray(step.coefficients[which]).ravel()
+    if (values == values[0]).all():
+        return f"splat_{p}({a(f'k{p[1]}_{i}')} + {row * a.pad * SIZE[p]})"
+    return f"load_{p}({a.row(f'k{p[1]}_{i}', row, p)} + {shift * SIZE[p]})"
+
+
 def _held(waits: list[str], w: int) -> list[str]:
     """Write the look at a masked tile: lanes that are invalid all through are kept past the clean loop."""
     return [
@@ -170,11 +191,11 @@ def _load_work(i: int, work: Any, a: Table, result: str, keep: list[str]) -> lis
     rows, states = {"f4": 0, "f8": 0}, {"f4": 0, "f8": 0}
     for j, step in enumerate(work.steps):
         p = step.precision
-        k = [a.row(f"k{p[1]}_{i}", rows[p] + r, p) for r in range(len(step.coefficients))]
+        k = [coefficient(a, i, rows[p] + r, step, r) for r in range(len(step.coefficients))]
         z = [a.row(f"z{p[1]}_{i}", states[p] + r, p) for r in range(step.n_state)]
         rows[p] += len(k)
         states[p] += len(z)
-        out.append(f"    k{i}_{j} = ({''.join(f'load_{p}({v}), ' for v in k)})")
+        out.append(f"    k{i}_{j} = ({''.join(f'{v}, ' for v in k)})")
         out.append(f"    s{i}_{j} = ({''.join(f'load_{p}({v}), ' for v in z)})")
         keep += [f"    store({v}, s{i}_{j}[{r}])" for r, v in enumerate(z)]
     return out
