@@ -263,7 +263,7 @@ def test_a_parameter_cannot_hide_what_a_stage_does():
     ids=["f8", "big-endian", "fewer", "more", "deeper", "objects", "misaligned"],
 )
 def test_blocks_that_were_not_described_never_reach_a_kernel(data):
-    with pytest.raises(ContractError, match="as described|multiples of their size"):
+    with pytest.raises(ContractError, match=r"as described|multiples of their size"):
         Run(Notch(50), INFO).push(Block(data))
 
 
