@@ -8,6 +8,7 @@
     |-- LeakError                a training trial can see a test trial
     |-- StateError               a life cycle was broken (push after stop, restore of another graph)
     |-- SafetyError              a guard refused, or something unguarded was asked to act
+    |-- DeviceError              a device, port or network peer cannot be reached, or is gone
     `-- MissingExtraError        an optional library is not installed; the message holds the pip line
 
 Every message says who needs what; got what, with units; what to do.
@@ -44,6 +45,10 @@ class StateError(RanvierError):
 
 class SafetyError(RanvierError):
     """A guard refused a command, or something unguarded was asked to act."""
+
+
+class DeviceError(RanvierError):
+    """A device, port or network peer cannot be reached, or is gone; the message names it and what to look at."""
 
 
 class MissingExtraError(RanvierError):

@@ -4,6 +4,7 @@ from ranvier.stream._block import Array, Block, Mask, all_valid, concatenate, is
 from ranvier.stream._channels import Channels
 from ranvier.stream._clock import Clock, ClockFit
 from ranvier.stream._control import Control
+from ranvier.stream._device import Device, HostClock
 from ranvier.stream._events import EVENT, Chunk, Events, codes_of, merge_events
 from ranvier.stream._info import EventInfo, Info, Origin, StreamInfo
 from ranvier.stream._recording import Entities, Recording
@@ -18,9 +19,11 @@ __all__ = [
     "Clock",
     "ClockFit",
     "Control",
+    "Device",
     "Entities",
     "EventInfo",
     "Events",
+    "HostClock",
     "Info",
     "Mask",
     "Origin",
