@@ -14,6 +14,7 @@ from ranvier.cli._evaluate import evaluate
 from ranvier.cli._fit import fit
 from ranvier.cli._inspect import inspect
 from ranvier.cli._run import run
+from ranvier.cli._serve import serve
 from ranvier.cli._stages import stages
 from ranvier.cli._warm import warm
 
@@ -48,6 +49,7 @@ def _ranvier(
 for panel, verbs in (
     ("See it work", (demo,)),
     ("Work with recordings", (inspect, run, fit, evaluate)),
+    ("Work with devices", (serve,)),
     ("Build and measure", (stages, check, warm, bench)),
 ):
     for verb in verbs:

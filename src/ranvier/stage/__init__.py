@@ -33,6 +33,7 @@ from ranvier.stage._stage import (
     need_stream,
 )
 from ranvier.stage._state import State, counter
+from ranvier.stage._text import from_text, options_of, split_text
 from ranvier.stage._trainable import (
     Estimator,
     Goal,
@@ -50,8 +51,8 @@ __all__ = [
     "Align", "BlockStage", "Chain", "ChannelStage", "Contract", "EVENTS", "EndStage", "Estimator", "GateStage",
     "Goal", "Graph", "Learner", "LevelStage", "Node", "Parallel", "Port", "Recipe", "Run", "SIGNAL", "Samples",
     "Scratch", "Stage", "State", "Step", "Stream", "Tags", "Trainable", "apply", "as_tuple", "build_dataclass",
-    "builtin", "chain", "collect", "counter", "dump_pipeline", "feed", "from_table", "infos_of", "inside",
+    "builtin", "chain", "collect", "counter", "dump_pipeline", "feed", "from_table", "from_text", "infos_of", "inside",
     "load_model", "load_pipeline", "model_provenance", "name_of", "need_events", "need_fitted", "need_number",
-    "need_signal", "need_stream", "parallel", "parse_pipeline", "recipe", "resolve", "save_model", "through",
-    "to_table",
+    "need_signal", "need_stream", "options_of", "parallel", "parse_pipeline", "recipe", "resolve", "save_model",
+    "split_text", "through", "to_table",
 ]  # fmt: skip

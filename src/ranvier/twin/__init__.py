@@ -1,7 +1,8 @@
-"""Brains and people that never were: simulated subjects to try a system on."""
+"""Brains and people that never were, and devices that serve recordings: what to try a system on."""
 
 from ranvier.twin._cues import Cue, cued
 from ranvier.twin._person import Person
+from ranvier.twin._server import DeviceServer, servers
 from ranvier.twin._subject import SimulatedSubject
 
-__all__ = ["Cue", "Person", "SimulatedSubject", "cued"]
+__all__ = ["Cue", "DeviceServer", "Person", "SimulatedSubject", "cued", "servers"]

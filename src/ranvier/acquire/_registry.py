@@ -1,0 +1,99 @@
+"""From a text or a table to a source: ``cyton:/dev/ttyUSB0?daisy=true``, or ``use = "acquire.Cyton"`` with its keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+from ranvier.acquire._source import Source
+from ranvier.errors import ConfigError
+from ranvier.stage import build_dataclass, from_text, split_text
+
+_REGISTERED: dict[str, type[Source]] = {}
+
+
+def register(cls: type[Source]) -> type[Source]:
+    """Make a source known by its `scheme`, and to tables as ``room.Class``; for rooms above this one. A decorator."""
+    if not cls.scheme:
+        raise ConfigError(
+            f"{cls.__name__} needs a scheme to be registered; got none. Set scheme = 'name' in the class."
+        )
+    _REGISTERED[cls.scheme] = cls
+    return cls
+
+
+def schemes() -> dict[str, type[Source]]:
+    """Return every source that can be made: those of this room, registered ones, entry points ``ranvier.sources``."""
+    room = import_module("ranvier.acquire")
+    found = [getattr(room, name) for name in room.__all__]
+    known = {c.scheme: c for c in found if isinstance(c, type) and issubclass(c, Source) and c.scheme}
+    return {**_plugins(), **known, **_REGISTERED}
+
+
+def _plugins() -> dict[str, type[Source]]:
+    from importlib.metadata import entry_points  # slow to import
+
+    found = {}
+    for point in entry_points(group="ranvier.sources"):
+        try:
+            thing = point.load()
+        except Exception as e:  # whatever an installed package raises when it is imported
+            raise ConfigError(
+                f"The source {point.name!r} ({point.value}) cannot be loaded: {type(e).__name__}: {e}. "
+                "Mend or uninstall its package."
+            ) from e
+        if not (isinstance(thing, type) and issubclass(thing, Source)):
+            raise ConfigError(f"The entry point {point.name!r} needs a Source; it gives {thing!r}. Tell its author.")
+        found[thing.scheme or point.name] = thing
+    return found
+
+
+def name_of_source(cls: type[Source]) -> str:
+    """Return the name by which a table finds a class: ``acquire.Cyton``."""
+    parts = cls.__module__.split(".")
+    return f"{parts[1]}.{cls.__name__}" if parts[0] == "ranvier" and len(parts) > 1 else cls.scheme
+
+
+def source(given: str | Mapping[str, Any], where: str = "source") -> Source:
+    """Return the source that a text or a table means; it is not opened.
+
+    Parameters
+    ----------
+    given
+        ``scheme:where?key=value&key=value``; what stands before the question mark goes to the first parameter, unless
+        it is ``key=value`` itself. Or a table with `use` (``acquire.Cyton``, or the scheme) and its parameters.
+    where
+        What it is called in errors, such as the key of a session file.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown scheme, key or value; the message names those that are known.
+
+    Examples
+    --------
+    >>> source("cyton:/dev/ttyUSB0?daisy=true").daisy
+    True
+    """
+    known = schemes()
+    if isinstance(given, str):
+        scheme, rest = split_text(given)
+        if scheme not in known:
+            raise ConfigError(
+                f"{where} needs one of {', '.join(sorted(known))} before a colon; got {given!r}. "
+                "Write it like cyton:/dev/ttyUSB0, lsl:name=EEG or replay:FILE?speed=2."
+            )
+        made = from_text(known[scheme], rest, f"{where} {scheme}")
+    elif isinstance(given, Mapping):
+        use = given.get("use")
+        by_name = {**known, **{name_of_source(c): c for c in known.values()}}
+        if not isinstance(use, str) or use not in by_name:
+            raise ConfigError(
+                f"{where}.use needs one of {', '.join(sorted(name_of_source(c) for c in known.values()))}; "
+                f"got {use!r}. Mend the name."
+            )
+        made = build_dataclass(by_name[use], {k: v for k, v in given.items() if k != "use"}, where)
+    else:
+        raise ConfigError(f"{where} needs a text or a table; got {given!r}. Write scheme:where, or [{where}] with use.")
+    return made  # type: ignore[no-any-return]
