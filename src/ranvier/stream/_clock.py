@@ -30,6 +30,14 @@ class ClockFit:
     period: float
     uncertainty: float
 
+    def time_of(self, index: float) -> float:
+        """Return the host time of a sample by this line [s]."""
+        return self.time + (index - self.index) * self.period
+
+    def index_of(self, time: float) -> float:
+        """Return the sample index of a host time [s] by this line."""
+        return self.index + (time - self.time) / self.period
+
 
 class Clock:
     """Fits in the order in which they came into force; a new one never changes an earlier answer."""
@@ -52,19 +60,24 @@ class Clock:
 
     def fit_at(self, index: float) -> ClockFit:
         """Return the fit in force at a sample (the first one for anything before it)."""
-        place = bisect_right([f.since for f in self._fits], index) - 1
-        return self._fits[max(place, 0)]
+        return self._fits[max(bisect_right(self._fits, index, key=_since) - 1, 0)]
 
     def time_of(self, index: float) -> float:
         """Return the host time of a sample [s]."""
-        fit = self.fit_at(index)
-        return fit.time + (index - fit.index) * fit.period
+        return self.fit_at(index).time_of(index)
 
     def index_of(self, time: float) -> float:
-        """Return the sample index, with its fraction, of a host time [s], by the newest fit that holds there."""
-        for fit in reversed(self._fits):
-            index = fit.index + (time - fit.time) / fit.period
-            if index >= fit.since:
-                return index
-        fit = self._fits[0]
-        return fit.index + (time - fit.time) / fit.period
+        """Return the sample index, with its fraction, of a host time [s]; later times never get earlier indices.
+
+        A fit takes over at the time at which the one before it sees the first sample of the new one. So an answer
+        below the `since` of every fit to come is final.
+        """
+        for k in range(len(self._fits) - 1, 0, -1):
+            fit = self._fits[k]
+            if time >= self._fits[k - 1].time_of(fit.since):
+                return max(fit.index_of(time), float(fit.since))
+        return self._fits[0].index_of(time)
+
+
+def _since(fit: ClockFit) -> int:
+    return fit.since
