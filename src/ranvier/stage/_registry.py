@@ -9,7 +9,7 @@ from ranvier.errors import ConfigError
 from ranvier.stage._stage import Stage
 from ranvier.stage._trainable import Trainable
 
-ROOMS = ("channels", "denoise", "features", "decode")
+ROOMS = ("channels", "denoise", "features", "decode", "act")
 
 
 def _plugins() -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ranvier import channels, decode, denoise, features
+from ranvier import act, channels, decode, denoise, features
 from ranvier.stage import Contract, Stage, Trainable, builtin
 from ranvier.stream import Channels, EventInfo, Info, StreamInfo, Targets, Trials
 
@@ -24,6 +24,11 @@ def eeg(dtype: Any = np.float32, rate: int = RATE) -> StreamInfo:
     places += [(-0.028, -0.086, -0.003), (0.028, -0.086, -0.003)]
     groups = ["centre"] * 3 + ["back"] * 3
     return StreamInfo.signal(rate, Channels.of(NAMES, "eeg", "uV", places, groups), name="eeg", dtype=dtype)
+
+
+def scores() -> StreamInfo:
+    """Return the description of what a classifier of two classes says."""
+    return StreamInfo.signal(10, Channels.of(("left", "right"), "class", "1"), name="scores")
 
 
 def array(dtype: Any = np.float32) -> StreamInfo:
@@ -120,6 +125,10 @@ EPOCH = features.Epoch(tmin=0.0, tmax=1.0)
 SPIKES = features.Spikes(threshold=2.0, noise_window=0.008, noise_memory=0.03)  # so that noise crosses it at once
 
 EXAMPLES: dict[str, Callable[[], list[Example]]] = {
+    "act.Map": lambda: [
+        (act.Map(scale=(2.0,) * len(NAMES)), eeg()),
+        (act.Map(("vx",), ("cm/s",), ("left", "right"), ((-5.0,), (5.0,)), confidence="probability"), scores()),
+    ],
     "channels.CommonReference": lambda: [
         *plain(channels.CommonReference)(),
         (channels.CommonReference("median", by="group", exclude=("O2",)), eeg()),

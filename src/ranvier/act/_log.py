@@ -1,0 +1,65 @@
+"""Log: commands as lines of a file, for a dry run."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+from typing import IO, Any
+
+from ranvier.act._command import Approved
+from ranvier.act._queued import Queued
+from ranvier.errors import DeviceError
+
+
+@dataclass(eq=False)
+class Log(Queued):
+    """Write each command as a line of JSON; the safe state is a line, too.
+
+    Parameters
+    ----------
+    path
+        The file; lines are added to what is there.
+
+    Notes
+    -----
+    A command is ``{"at": ns, "sequence": ..., "names": [...], "units": [...], "wanted": [...], "given": [...],
+    "sample": ..., "age": s, "confidence": ... or null, "made": ns, "expires": ns, "graph": ..., "model": ...}``, the
+    safe state ``{"at": ns, "safe": true}``. A thread writes, so that a slow disk does not keep the loop waiting.
+    """
+
+    ROOM = 4096
+
+    path: str
+
+    def _open(self) -> None:
+        try:
+            self._file: IO[str] = Path(self.path).open("a", encoding="utf-8")  # noqa: SIM115
+        except OSError as e:
+            raise DeviceError(f"Log cannot write {self.path}: {e.strerror}. Look at the folder and its rights.") from e
+
+    def _write_one(self, approved: Approved) -> None:
+        self._write(approved)
+
+    def _write(self, approved: Approved) -> None:
+        c = approved.command
+        self._line({
+            "at": approved.at, "sequence": c.sequence, "names": c.names, "units": c.units, "wanted": c.values,
+            "given": approved.given, "sample": c.sample, "age": c.age,
+            "confidence": c.confidence if isfinite(c.confidence) else None, "made": c.made, "expires": c.expires,
+            "graph": c.graph, "model": c.model,
+        })  # fmt: skip
+
+    def _write_safe(self) -> None:
+        while self._waiting:  # a record, not a deed: what was sent before the stop is written
+            self._write(self._waiting.popleft())
+        self._line({"at": self._clock(), "safe": True})
+
+    def _line(self, what: dict[str, Any]) -> None:
+        self._file.write(json.dumps(what, separators=(",", ":"), allow_nan=False) + "\n")
+        self._file.flush()
+
+    def _close(self) -> None:
+        if hasattr(self, "_file"):
+            self._file.close()
