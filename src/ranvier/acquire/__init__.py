@@ -1,21 +1,37 @@
 """Electrodes -> chunks: sources, their codecs and counters, clocks."""
 
 from ranvier.acquire._clock import ClockFitter, clock_control, clock_fit
+from ranvier.acquire._landing import Landed, Landing, Sender
+from ranvier.acquire._marker import Marker, MarkerSource, marker_source
+from ranvier.acquire._markers_keyboard import Keyboard
+from ranvier.acquire._markers_lsl import LSLMarkers
+from ranvier.acquire._markers_udp import UDPMarkers
 from ranvier.acquire._registry import register, schemes, source
 from ranvier.acquire._rhx import IntanRHX
 from ranvier.acquire._rhx_codec import RhxCodec
 from ranvier.acquire._source import Counters, Mark, Packet, Source
+from ranvier.acquire._trigger_edges import TriggerEdges
 
 __all__ = [
     "ClockFitter",
     "Counters",
     "IntanRHX",
+    "Keyboard",
+    "LSLMarkers",
+    "Landed",
+    "Landing",
     "Mark",
+    "Marker",
+    "MarkerSource",
     "Packet",
     "RhxCodec",
+    "Sender",
     "Source",
+    "TriggerEdges",
+    "UDPMarkers",
     "clock_control",
     "clock_fit",
+    "marker_source",
     "register",
     "schemes",
     "source",
