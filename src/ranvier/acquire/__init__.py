@@ -1,6 +1,10 @@
 """Electrodes -> chunks: sources, their codecs and counters, clocks."""
 
 from ranvier.acquire._clock import ClockFitter, clock_control, clock_fit
+from ranvier.acquire._cyton import NAMES as CYTON_NAMES
+from ranvier.acquire._cyton import Cyton
+from ranvier.acquire._cyton import volts as cyton_gain
+from ranvier.acquire._cyton_codec import CytonCodec
 from ranvier.acquire._landing import Landed, Landing, Sender
 from ranvier.acquire._marker import Marker, MarkerSource, marker_source
 from ranvier.acquire._markers_keyboard import Keyboard
@@ -13,8 +17,11 @@ from ranvier.acquire._source import Counters, Mark, Packet, Source
 from ranvier.acquire._trigger_edges import TriggerEdges
 
 __all__ = [
+    "CYTON_NAMES",
     "ClockFitter",
     "Counters",
+    "Cyton",
+    "CytonCodec",
     "IntanRHX",
     "Keyboard",
     "LSLMarkers",
@@ -31,6 +38,7 @@ __all__ = [
     "UDPMarkers",
     "clock_control",
     "clock_fit",
+    "cyton_gain",
     "marker_source",
     "register",
     "schemes",

@@ -2,8 +2,18 @@
 
 from ranvier.twin._cues import Cue, cued
 from ranvier.twin._person import Person
+from ranvier.twin._serve_cyton import CytonServer
 from ranvier.twin._serve_rhx import RhxServer
 from ranvier.twin._server import DeviceServer, servers
 from ranvier.twin._subject import SimulatedSubject
 
-__all__ = ["Cue", "DeviceServer", "Person", "RhxServer", "SimulatedSubject", "cued", "servers"]
+__all__ = [
+    "Cue",
+    "CytonServer",
+    "DeviceServer",
+    "Person",
+    "RhxServer",
+    "SimulatedSubject",
+    "cued",
+    "servers",
+]

@@ -12,7 +12,7 @@ import numpy as np
 
 from ranvier.acquire import Packet, Source
 from ranvier.errors import ContractError
-from ranvier.stage import Run
+from ranvier.stage import Run, Stage
 from ranvier.stream import Block, Device, Recording, StreamInfo
 
 TICK = 0.004  # [s] between two looks at the clock: one sample of a Cyton
@@ -37,6 +37,10 @@ class DeviceServer(Device):
         Begin again at the end of a recording; the index goes on.
     seconds
         How long it sends after each `begin`, in recorded time [s]; None for all of it.
+    drift
+        How much faster than it says the device's clock runs: 0.005 for 0.5 %.
+    drift
+        How much faster than it should the device's clock runs: 0.005 for 0.5 %.
 
     Notes
     -----
@@ -49,6 +53,8 @@ class DeviceServer(Device):
     speed: float = 1.0
     loop: bool = False
     seconds: float | None = None
+    drift: float = 0.0
+    drift: float = 0.0
 
     protocol: ClassVar[str] = ""
     threaded: ClassVar[bool] = True
@@ -60,23 +66,30 @@ class DeviceServer(Device):
             raise ContractError(
                 f"{type(self).__name__} needs seconds > 0 s; got {self.seconds:g}. Leave it out for all."
             )
+        if not abs(self.drift) <= 0.5:
+            raise ContractError(f"{type(self).__name__} needs drift within 0.5; got {self.drift:g}. 0.005 is 0.5 %.")
         self._thread: Thread | None = None
         self._leave = Event()
         self._blocks: Iterator[Block] | None = None
         self._rest: Block | None = None
         self._began = 0
-        self._entrance: Run | None = None
+        self._through: Run | None = None
         self.sent = 0
         self.ended = False
         self.error: Exception | None = None
 
     # what a subclass uses -----------------------------------------------------------------------
     @property
-    def info(self) -> StreamInfo:
-        """What is served, in the unit of the feed; of a source once it is open."""
+    def feed_info(self) -> StreamInfo:
+        """What the feed delivers, in its unit; of a source once it is open."""
         if isinstance(self.feed, Source):
             return self.feed.entrance.describe(self.feed.info)  # type: ignore[return-value]
         return self.feed.info  # type: ignore[no-any-return]
+
+    @property
+    def info(self) -> StreamInfo:
+        """What is served: the feed behind what `prepare` returned; known after `begin`."""
+        return self.feed_info if self._through is None else self._through.info  # type: ignore[no-any-return]
 
     @property
     def where(self) -> str:
@@ -96,10 +109,12 @@ class DeviceServer(Device):
     def begin(self) -> None:
         """Send from the first sample on; what a client's start command leads to."""
         self._began, self._rest, self.sent, self.ended = self._clock(), None, 0, False
+        front = self.prepare(self.feed_info)
         if isinstance(self.feed, Source):
-            self._entrance = Run(self.feed.entrance, self.feed.info)
-            self._blocks = iter(())
+            stage = self.feed.entrance if front is None else self.feed.entrance | front
+            self._through, self._blocks = Run(stage, self.feed.info), iter(())
         else:
+            self._through = None if front is None else Run(front, self.feed.info)
             self._blocks = self._recorded(self.feed)
 
     def halt(self) -> None:
@@ -119,6 +134,10 @@ class DeviceServer(Device):
         return out
 
     # what a subclass writes ---------------------------------------------------------------------
+    def prepare(self, info: StreamInfo) -> Stage | None:
+        """Return what the feed flows through before it is sent (another rate, other channels), or None."""
+        return None
+
     def _listen(self) -> None:
         """Hear clients, answer commands; never wait."""
 
@@ -180,7 +199,7 @@ class DeviceServer(Device):
     @property
     def _tempo(self) -> float:
         """Samples a second that leave."""
-        return float(self.info.rate) * self.speed
+        return float(self.info.rate) * self.speed * (1 + self.drift)
 
     def _due(self) -> Iterator[Block]:
         due = int((self._clock() - self._began) * 1e-9 * self._tempo)
@@ -207,15 +226,18 @@ class DeviceServer(Device):
         size, offset = max(1, min(4096, MOST // self.info.n_channels)), 0
         while True:
             for block in recording.blocks(size):
-                yield Block(block.data, block.start + offset, block.valid)
+                whole = Block(block.data, block.start + offset, block.valid)
+                out = whole if self._through is None else self._through.push(whole)
+                if out.n:
+                    yield out
             if not self.loop:
                 return
             offset += recording.n_samples
 
     def _from_source(self) -> Iterator[Block]:
         for packet in self.feed.read(0.0):
-            if isinstance(packet, Packet) and self._entrance is not None:
-                out = self._entrance.push(Block(np.ascontiguousarray(packet.samples), packet.start))
+            if isinstance(packet, Packet) and self._through is not None:
+                out = self._through.push(Block(np.ascontiguousarray(packet.samples), packet.start))
                 if out.n:
                     yield out
 
