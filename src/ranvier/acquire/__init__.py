@@ -6,6 +6,7 @@ from ranvier.acquire._cyton import Cyton
 from ranvier.acquire._cyton import volts as cyton_gain
 from ranvier.acquire._cyton_codec import CytonCodec
 from ranvier.acquire._landing import Landed, Landing, Sender
+from ranvier.acquire._lsl import LSL, LslCounter
 from ranvier.acquire._marker import Marker, MarkerSource, marker_source
 from ranvier.acquire._markers_keyboard import Keyboard
 from ranvier.acquire._markers_lsl import LSLMarkers
@@ -24,9 +25,11 @@ __all__ = [
     "CytonCodec",
     "IntanRHX",
     "Keyboard",
+    "LSL",
     "LSLMarkers",
     "Landed",
     "Landing",
+    "LslCounter",
     "Mark",
     "Marker",
     "MarkerSource",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from ranvier.acquire._cyton_codec import RAIL, RATE, Aux, CytonCodec
 from ranvier.acquire._source import Counters, Mark, Packet, Source
-from ranvier.channels import Pick, Scale
-from ranvier.denoise import Integrity
+from ranvier.acquire._units import entrance
 from ranvier.errors import ConfigError, DeviceError, MissingExtraError
 from ranvier.stream import Channels, StreamInfo
 
@@ -18,8 +18,10 @@ NAMES = tuple("Fp1 Fp2 C3 C4 P7 P8 O1 O2 F7 F8 F3 F4 T7 T8 P3 P4".split())
 GAINS = (1, 2, 4, 6, 8, 12, 24)  # of the ADS1299, in the order of their codes
 CHOSEN = "12345678QWERTYUI"  # what commands call the channels
 MODES = {"off": "", "accel": "/0", "analog": "/2", "digital": "/3"}
-AUX = {"accel": ("motion", ("accel x", "accel y", "accel z")), "analog": ("misc", ("A5", "A6", "A7"))}
-ACCEL = 0.002 / 16  # [g] a count, at +-4 g
+AUX = {  # kind, names, gain and unit; the accelerometer at +-4 g
+    "accel": ("motion", ("accel x", "accel y", "accel z"), 0.002 / 16, "g"),
+    "analog": ("misc", ("A5", "A6", "A7"), 1.0, "count"),
+}
 
 
 def volts(gain: int) -> float:
@@ -132,15 +134,13 @@ class Cyton(Source):
         if len(names) != n:
             raise ConfigError(f"Cyton needs {n} names; got {len(names)}. Name each channel, or none.")
         channels = Channels.of(names, self.kind, "count")
-        same = len(set(gains)) == 1
-        scale: Any = Scale(volts(gains[0]) if same else tuple(volts(g) for g in gains))
+        scale, units = [volts(g) for g in gains], ["uV"] * n
         if self.aux in AUX:
-            kind, more = AUX[self.aux]
+            kind, more, gain, unit = AUX[self.aux]
             channels = channels + Channels.of(more, kind, "count")
-            rest: Any = Pick(more)
-            scale = (Pick(names) | scale) & (rest | Scale(ACCEL, "g") if self.aux == "accel" else rest)
+            scale, units = scale + [gain] * 3, units + [unit] * 3
         self._info = StreamInfo.signal(RATE * 8 // n, channels, name="Cyton", dtype="int32")
-        self._entrance = Integrity(rail=float(RAIL), flat=1.0) | scale
+        self._entrance = entrance(channels, scale, units, float(RAIL), 1.0)
 
     def _start(self) -> None:
         codec = self._codec
@@ -153,18 +153,14 @@ class Cyton(Source):
             raise self._gone(e) from e
 
     def _stop(self) -> None:
-        try:
+        with suppress(Exception):  # where the port is gone it sends nothing any more
             self._serial.write(b"s")
-        except Exception:  # noqa: S110  the port is gone: it sends nothing any more
-            pass
 
     def _close(self) -> None:
         port, self._serial = self._serial, None
         if port is not None:
-            try:
+            with suppress(Exception):  # it is gone already
                 port.close()
-            except Exception:  # noqa: S110  it is gone already
-                pass
 
     # samples ------------------------------------------------------------------------------------
     def _read(self, timeout: float) -> list[Packet | Mark]:

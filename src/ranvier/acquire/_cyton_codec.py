@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import nan
 from typing import Literal, NamedTuple
 
@@ -55,15 +56,16 @@ class CytonCodec:
     - The counter has 256 numbers, about 1 s. After a silence of 0.25 s or more, the time that passed says how often it
       ran round; that needs `arrival`, and bytes that were waiting read to their end.
 
-    With a Daisy, odd numbers carry channels 1 to 8 and the even number that follows channels 9 to 16: packets
-    2k + 1 and 2k + 2 are sample k, and where one of them is missing the sample is lost. The board sends the mean of the
-    two conversions that end with each packet: what both halves hold is centred half a conversion before it, the
-    Daisy's 4 ms after the board's. The very first packet (0) is half a sample and not used. Aux bytes are those of
-    the second packet, or of the first where those are all 0.
+    With a Daisy, even numbers carry channels 9 to 16 and odd ones channels 1 to 8: packets 2k and 2k + 1 are sample k
+    (as BrainFlow and the OpenBCI GUI pair them), and where one of them is missing the sample is lost. Each packet holds
+    the mean of two conversions (the very first of the Daisy has none before it to take the mean with): the Daisy's
+    half is centred 4 ms before the board's. Aux bytes are those of the second packet, or of the first where those
+    are all 0.
 
     References
     ----------
-    OpenBCI documentation, Cyton Data Format (binary format; 16 channel data with Daisy module).
+    OpenBCI documentation, Cyton Data Format (binary format; 16 channel data with Daisy module). BrainFlow,
+    cyton_daisy.cpp (which packets are one sample).
     """
 
     def __init__(self, daisy: bool = False, aux: Aux = "off", counters: Counters | None = None) -> None:
@@ -113,7 +115,7 @@ class CytonCodec:
             step = (frame.number - self._number) & 255
             if self._last is None:
                 self._accept(frame, frame.number, out)
-            elif place == forced or place == jump:
+            elif place in (forced, jump):
                 self._held = None
                 self._accept(frame, self._last + (step or 256) + (more if place == jump else 0), out)
             else:
@@ -146,7 +148,7 @@ class CytonCodec:
 
     # frames -> the device's count ---------------------------------------------------------------
     def _after_silence(self, frames: list[_Frame], arrival: int) -> tuple[int, int, int]:
-        """Return which frame goes on behind a silence, which one behind a jump, and how many packets more that one is."""
+        """Return which frame goes on behind a silence, which behind a jump, and how many packets more that one is."""
         if self._last is None or not arrival or not self._arrival:
             return -1, -1, 0
         passed = round((arrival - self._arrival) * 1e-9 * RATE)
@@ -160,7 +162,7 @@ class CytonCodec:
         if passed < SILENT:
             return -1, -1, 0
         numbers = [self._number, *(f.number for f in frames)]
-        steps = [(b - a) & 255 for a, b in zip(numbers, numbers[1:], strict=False)]
+        steps = [(b - a) & 255 for a, b in pairwise(numbers)]
         jump = next((i for i, s in enumerate(steps) if s != 1), 0)
         advance = sum(s if s < 256 - REACH or i == jump else 0 for i, s in enumerate(steps))
         return 0, jump, max(0, round((passed - advance) / 256)) * 256
@@ -202,10 +204,10 @@ class CytonCodec:
         self.counters.packets += 1
         if not self.daisy:
             self._emit(index, (frame,), out)
-        elif index & 1:
+        elif not index & 1:
             self._half = (index, frame)
         elif self._half is not None and self._half[0] == index - 1:
-            self._emit(index // 2 - 1, (self._half[1], frame), out)
+            self._emit(index >> 1, (frame, self._half[1]), out)
 
     def _emit(self, sample: int, frames: tuple[_Frame, ...], out: list[tuple[int, tuple[_Frame, ...]]]) -> None:
         if self._sample is not None and sample > self._sample + 1:
@@ -227,7 +229,7 @@ class CytonCodec:
                 a = b
         if self.aux == "digital":
             for sample, frames in out:
-                found += self._changes(sample, frames[-1], arrival)
+                found += self._changes(sample, frames[0], arrival)
         return found
 
     def _samples(self, rows: list[tuple[_Frame, ...]]) -> Array:
@@ -236,7 +238,7 @@ class CytonCodec:
         counts = (raw[:, :, 0] << 24 | raw[:, :, 1] << 16 | raw[:, :, 2] << 8) >> 8
         if self.aux in ("off", "digital"):
             return counts
-        aux = b"".join(row[-1].aux if any(row[-1].aux) else row[0].aux for row in rows)
+        aux = b"".join(row[0].aux if any(row[0].aux) else row[-1].aux for row in rows)
         return np.concatenate([counts, np.frombuffer(aux, ">i2").reshape(n, 3).astype(np.int32)], axis=1)
 
     def _changes(self, sample: int, frame: _Frame, arrival: int) -> list[Packet | Mark]:

@@ -48,8 +48,8 @@ class CytonServer(DeviceServer):
     Notes
     -----
     Counts are ``round(uV / gain)`` with the gains that the client set (24 at first), clipped at the rails; what is not
-    valid or not finite is at the rail. A recording of another rate is resampled. The first packet after ``b`` has number
-    0; with a Daisy sample k is in packets 2k + 1 and 2k + 2. Commands: v s b d D V c C x...X z...Z ? / ~ < > and the
+    valid or not finite is at the rail. A recording of another rate is resampled. The first packet after ``b`` has
+    number 0; with a Daisy sample k is in packets 2k and 2k + 1. Commands: v s b d D V c C x...X z...Z ? / ~ < > and the
     switches of channels and test signals, which are confirmed and change nothing else. `faults` lists what was done to
     which packet.
     """
@@ -141,8 +141,6 @@ class CytonServer(DeviceServer):
             self._random = np.random.default_rng(self.seed)
             self._number = 0
             self.begin()
-            if self._attached:
-                self._packet(bytes(24))  # half a sample: nothing to take the mean with yet
         elif command in (b"s", b"v"):
             self.halt()
         if command == b"v":
@@ -194,9 +192,9 @@ class CytonServer(DeviceServer):
         for k, body in enumerate(bodies):
             index = block.start + k
             if self._attached:
-                self._number = 2 * index + 1
-                self._packet(body[:24].tobytes())
+                self._number = 2 * index
                 self._packet(body[24:].tobytes())
+                self._packet(body[:24].tobytes())
             else:
                 self._number = index
                 self._packet(body.tobytes())

@@ -54,7 +54,6 @@ class DeviceServer(Device):
     loop: bool = False
     seconds: float | None = None
     drift: float = 0.0
-    drift: float = 0.0
 
     protocol: ClassVar[str] = ""
     threaded: ClassVar[bool] = True
