@@ -109,9 +109,9 @@ class LSL(Source):
     -----
     Delivers what the stream has (float32, float64, int32, int16; int8 as int16), with the labels, types and units of
     its description; `entrance` brings voltages to uV. LSL has no counter: samples are counted, and gaps found in the
-    time stamps (`LslCounter`). `Packet.device` is the sender's time stamp brought to this machine's LSL clock by liblsl's
-    measured offset; that clock is ``time.monotonic``. A stream that is gone raises DeviceError; it is not waited for
-    behind the scenes. For markers see `LSLMarkers`. Needs the extra ``acquire`` (pylsl).
+    time stamps (`LslCounter`). `Packet.device` is the sender's time stamp brought to this machine's LSL clock by
+    liblsl's measured offset; that clock is ``time.monotonic``. A stream that is gone raises DeviceError; it
+    is not waited for behind the scenes. For markers see `LSLMarkers`. Needs the extra ``acquire`` (pylsl).
 
     References
     ----------

@@ -39,8 +39,6 @@ class DeviceServer(Device):
         How long it sends after each `begin`, in recorded time [s]; None for all of it.
     drift
         How much faster than it says the device's clock runs: 0.005 for 0.5 %.
-    drift
-        How much faster than it should the device's clock runs: 0.005 for 0.5 %.
 
     Notes
     -----
