@@ -11,6 +11,8 @@ from ranvier.acquire._marker import Marker, MarkerSource, marker_source
 from ranvier.acquire._markers_keyboard import Keyboard
 from ranvier.acquire._markers_lsl import LSLMarkers
 from ranvier.acquire._markers_udp import UDPMarkers
+from ranvier.acquire._openephys import OpenEphys
+from ranvier.acquire._openephys_codec import OpenEphysCodec
 from ranvier.acquire._registry import register, schemes, source
 from ranvier.acquire._rhx import IntanRHX
 from ranvier.acquire._rhx_codec import RhxCodec
@@ -33,6 +35,8 @@ __all__ = [
     "Mark",
     "Marker",
     "MarkerSource",
+    "OpenEphys",
+    "OpenEphysCodec",
     "Packet",
     "RhxCodec",
     "Sender",

@@ -4,6 +4,7 @@ from ranvier.twin._cues import Cue, cued
 from ranvier.twin._person import Person
 from ranvier.twin._serve_cyton import CytonServer
 from ranvier.twin._serve_lsl import LSLServer
+from ranvier.twin._serve_openephys import OpenEphysServer
 from ranvier.twin._serve_rhx import RhxServer
 from ranvier.twin._server import DeviceServer, servers
 from ranvier.twin._subject import SimulatedSubject
@@ -13,6 +14,7 @@ __all__ = [
     "CytonServer",
     "DeviceServer",
     "LSLServer",
+    "OpenEphysServer",
     "Person",
     "RhxServer",
     "SimulatedSubject",
