@@ -127,6 +127,15 @@ def test_a_lost_message_costs_one_channel_of_one_buffer():
     assert codec.counters == OpenEphysCounters(packets=4, samples=4 * N, missed=1, incomplete=1)
 
 
+def test_what_is_joined_in_the_middle_begins_with_the_next_buffer():
+    data, messages = stream(3, [0, 1], seed=50)
+    codec = OpenEphysCodec([0, 1], "probe")
+    packets = fed(codec, messages[1:])
+    assert np.array_equal(np.concatenate([p.samples for p in packets]), data[N:])
+    assert packets[0].start == 0
+    assert codec.counters == OpenEphysCounters(packets=2, samples=2 * N)
+
+
 def test_lost_buffers_are_a_gap():
     _, messages = stream(6, [0, 1], seed=35)
     codec = OpenEphysCodec([0, 1], "probe")

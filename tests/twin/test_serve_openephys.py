@@ -166,7 +166,6 @@ def test_python_oephys_reads_our_server():
         client = interface.ZMQClient(data_port=str(server.port), expected_channel_count=3, buffer_seconds=5.0)
         client.start()
         try:
-            assert client.wait_for_channels(10.0)
             end = time.monotonic() + 20
             while len(client.buffers[2]) < 1000 and time.monotonic() < end:
                 server.wait(0.02)

@@ -105,7 +105,7 @@ class OpenEphysCodec:
     packet. Where one is missing when the next buffer begins, its numbers are nan (`incomplete`); its message is counted
     in `missed`. A header is not believed: sizes, types and ranges are checked, and what does not fit is `damaged`. TTL
     events are marks ``line 3 on``, texts are marks of their own, spikes are marks ``spike NAME`` with the sorted unit
-    as their value. One buffer is held back at the most.
+    as their value. One buffer is held back at the most; the first is left out where its beginning is missing.
 
     References
     ----------
@@ -131,6 +131,7 @@ class OpenEphysCodec:
         self._samples: Array | None = None  # of the buffer that is being put together
         self._from = 0
         self._seen = np.zeros(len(self._column), bool)
+        self._joined = False
         self._arrival = 0
         self._number: int | None = None  # of the next message
         self._waiting: list[tuple[Instant, int]] = []
@@ -186,8 +187,9 @@ class OpenEphysCodec:
     def _finish(self) -> list[Packet | Mark]:
         """Deliver the buffer that was put together."""
         samples, self._samples = self._samples, None
-        if samples is None:
-            return []
+        joined, self._joined = self._joined, True
+        if samples is None or not (joined or self._seen.all()):
+            return []  # the first message came in the middle of a buffer
         index, known = self._count.place(self._from, len(samples))
         if known == len(samples):
             return []
