@@ -5,16 +5,25 @@ from ranvier.record._base import BaseRecording, Mark, Segment
 from ranvier.record._faults import Finding, faults
 from ranvier.record._format import Format
 from ranvier.record._open import formats, open, streams
+from ranvier.record._rvr_head import Stored
+from ranvier.record._rvr_health import Durable, Health
+from ranvier.record._rvr_log import Note
+from ranvier.record._rvr_writer import Writer
 from ranvier.record._streams import StreamEntry
 
 __all__ = [
     "ArrayRecording",
     "BaseRecording",
+    "Durable",
     "Finding",
     "Format",
+    "Health",
     "Mark",
+    "Note",
     "Segment",
     "StreamEntry",
+    "Stored",
+    "Writer",
     "faults",
     "formats",
     "from_array",

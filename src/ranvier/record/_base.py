@@ -67,6 +67,8 @@ class BaseRecording(abc.ABC):
         Names of what sends events.
     lazy
         True where blocks are read from the file as they are asked for.
+    empty
+        Whether it may hold no sample, as one that has just begun.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class BaseRecording(abc.ABC):
         labels: Mapping[str, str] | None = None,
         event_sources: Sequence[str] = ("",),
         lazy: bool = True,
+        empty: bool = False,
     ) -> None:
         self.info = info
         self.segments = (Segment(0, segments, 0),) if isinstance(segments, int) else tuple(segments)
@@ -90,7 +93,7 @@ class BaseRecording(abc.ABC):
         self._labels = dict(labels or {})
         self._event_sources = tuple(event_sources)
         held = sum(s.n for s in self.segments)
-        if not held:
+        if not held and not empty:
             raise FormatError(f"{self._name} holds no sample of {info.name!r}. Record again, or choose another stream.")
         if len(self.segments) > 1:
             lost = (self.n_samples - held) / float(info.rate)

@@ -15,7 +15,7 @@ class Format:
     """A kind of file that `record.open` can read.
 
     Plug-ins name an object with these attributes under the entry-point group ``ranvier.formats``;
-    `magic` and `streams` may be absent.
+    `magic`, `streams` and `folder` may be absent.
 
     Parameters
     ----------
@@ -31,6 +31,8 @@ class Format:
         Opens it: ``open(path, **options)``.
     streams
         Lists the streams of a file that may hold several.
+    folder
+        Whether it is a folder; its `sniff` gets no bytes.
     """
 
     name: str
@@ -39,3 +41,4 @@ class Format:
     sniff: Callable[[Path, bytes], bool]
     open: Callable[..., Recording]
     streams: Callable[[Path], Sequence[StreamEntry]] | None = None
+    folder: bool = False

@@ -26,6 +26,7 @@ _BUILT_IN = (
     ("_percept", "PERCEPT"),
     ("_array", "NUMPY"),
     ("_array", "RAW"),
+    ("_rvr", "RVR"),
 )
 _PARTNER = {".eeg": ".vhdr", ".vmrk": ".vhdr", ".fdt": ".set"}  # part of a recording -> the part to open
 
@@ -68,13 +69,17 @@ def _sniffs(kind: Any, path: Path, head: bytes) -> bool:
 
 def _which(path: Path) -> Any:
     """Return the format of a file, or say why there is none."""
+    if path.is_dir():
+        for kind in formats():
+            if getattr(kind, "folder", False) and _sniffs(kind, path, b""):
+                return kind
     if not path.is_file():
         hint = "is a folder" if path.is_dir() else "does not exist"
         raise FormatError(f"record.open needs a file; {str(path)!r} {hint}. Check the path.")
     with path.open("rb") as file:
         head = file.read(4096)
     lower = path.name.lower()
-    known = formats()
+    known = [k for k in formats() if not getattr(k, "folder", False)]
     named = [k for k in known if lower.endswith(tuple(k.suffixes))]
     found = [k for k in known if _sniffs(k, path, head)]
     if both := [k for k in found if k in named]:

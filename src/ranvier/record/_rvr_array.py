@@ -1,0 +1,164 @@
+"""Kept: one array that grows in an `.rvr` recording, how its chunks are coded, and how Zarr is told."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ranvier.errors import FormatError
+from ranvier.record._reading import need
+from ranvier.record._rvr_format import crc32c
+
+Array = npt.NDArray[Any]
+CODECS = ("raw", "blosc", "delta")
+DTYPES = ("bool", "int16", "int32", "int64", "float32", "float64")
+CHUNK = 1 << 20  # bytes of a chunk, uncompressed, unless one sample is larger
+BLOCK = 1 << 16  # bytes that blosc compresses at a time: fits the first caches
+LEVEL = 9  # of lz4: no slower here than 1, and 4 % smaller
+OVERHEAD = 16 + 4  # bytes that blosc and the check value add at most
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One array that grows.
+
+    Parameters
+    ----------
+    index
+        Which of the part's arrays it is.
+    folder
+        Its name.
+    dtype, shape
+        Of one sample.
+    rows
+        Samples in a chunk.
+    codec
+        ``raw``; ``blosc``: by channel, lz4 with bitshuffle; ``delta``: the same of differences.
+    """
+
+    index: int
+    folder: str
+    dtype: str
+    shape: tuple[int, ...]
+    rows: int
+    codec: str
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of a chunk, uncoded."""
+        return self.rows * int(np.prod(self.shape)) * np.dtype(self.dtype).itemsize
+
+    @property
+    def shard(self) -> str:
+        """Name of the file with the chunks."""
+        return "c" + ".0" * (1 + len(self.shape))
+
+    @cached_property
+    def _blosc(self) -> Any:
+        return need("numcodecs.blosc", "An .rvr recording")
+
+    def _alone(self, work: Any, *args: Any) -> Any:
+        """Let blosc work in this thread alone; left to itself, it starts some where it is called from the main one."""
+        blosc = self._blosc
+        before, blosc.use_threads = blosc.use_threads, False
+        try:
+            return work(*args)
+        finally:
+            blosc.use_threads = before
+
+    def encode(self, chunk: Array) -> bytes:
+        """Return the bytes of a chunk, with their CRC32C at the end as Zarr has it."""
+        if self.codec == "raw":
+            coded: bytes = chunk.tobytes()
+        else:
+            x = chunk.reshape(self.rows, -1)
+            turned = _by_channel(x, self.codec == "delta")
+            coded = self._alone(self._blosc.compress, turned, b"lz4", LEVEL, 2, BLOCK)
+        return coded + crc32c(coded).to_bytes(4, "little")
+
+    def decode(self, coded: bytes) -> Array:
+        """Return the chunk, or raise FormatError: the check value decides before anything else is believed."""
+        body = coded[:-4]
+        if len(coded) < 4 or crc32c(body) != int.from_bytes(coded[-4:], "little"):
+            raise FormatError("its bytes do not agree with their check value")
+        dtype = np.dtype(self.dtype)
+        if self.codec == "raw":
+            if len(body) != self.nbytes:
+                raise FormatError(f"it needs {self.nbytes} bytes; got {len(body)}")
+            return np.frombuffer(body, dtype).reshape(self.rows, *self.shape)
+        if len(body) < 16 or int.from_bytes(body[4:8], "little") != self.nbytes:  # as blosc's header says
+            raise FormatError(f"it does not unpack to {self.nbytes} bytes")
+        flat = np.frombuffer(self._alone(self._blosc.decompress, body), dtype)
+        if self.codec == "delta":
+            flat = np.cumsum(flat, dtype=dtype)
+        return np.ascontiguousarray(flat.reshape(-1, self.rows).T).reshape(self.rows, *self.shape)
+
+    def zarr(self, chunks: int, samples: int, attributes: dict[str, Any]) -> bytes:
+        """Return the ``zarr.json`` of a segment.
+
+        Parameters
+        ----------
+        chunks
+            In the shard.
+        samples
+            Rows, of which the last chunk may lack some.
+        attributes
+            What else to say.
+        """
+        dims, dtype = 1 + len(self.shape), np.dtype(self.dtype)
+        inner: list[dict[str, Any]] = [_named("bytes", **({} if dtype.itemsize == 1 else {"endian": "little"}))]
+        if self.codec != "raw":
+            blosc = {
+                "typesize": dtype.itemsize, "cname": "lz4", "clevel": LEVEL, "shuffle": "bitshuffle",
+                "blocksize": BLOCK,
+            }  # fmt: skip
+            delta = [_named("numcodecs.delta", dtype=dtype.str)] if self.codec == "delta" else []
+            inner = [_named("transpose", order=[*range(1, dims), 0]), *delta, *inner, _named("blosc", **blosc)]
+        inner.append({"name": "crc32c"})
+        index = [_named("bytes", endian="little"), {"name": "crc32c"}]
+        sharding = _named(
+            "sharding_indexed", chunk_shape=[self.rows, *self.shape], codecs=inner, index_codecs=index,
+            index_location="end",
+        )  # fmt: skip
+        said = {
+            "zarr_format": 3,
+            "node_type": "array",
+            "shape": [samples, *self.shape],
+            "data_type": self.dtype,
+            "chunk_grid": _named("regular", chunk_shape=[max(chunks, 1) * self.rows, *self.shape]),
+            "chunk_key_encoding": _named("default", separator="."),
+            "fill_value": {"b": False, "f": 0.0}.get(dtype.kind, 0),
+            "codecs": [sharding],
+            "attributes": attributes,
+        }
+        return json.dumps(said, indent=1).encode()
+
+
+def _named(name: str, **configuration: Any) -> dict[str, Any]:
+    return {"name": name, "configuration": configuration} if configuration else {"name": name}
+
+
+def group(attributes: dict[str, Any] | None = None) -> bytes:
+    """Return the ``zarr.json`` of a folder that holds groups or arrays."""
+    return json.dumps({"zarr_format": 3, "node_type": "group", "attributes": attributes or {}}, indent=1).encode()
+
+
+def rows_for(rate: float, row_bytes: int) -> int:
+    """Return how many samples a chunk holds: at most 50 ms, at most `CHUNK` bytes, at least one."""
+    return max(1, min(int(rate / 20), CHUNK // row_bytes))
+
+
+def _by_channel(x: Array, delta: bool) -> Array:
+    """Return ``(n_channels, n)``; with `delta`, each number less the one before it in memory (that of channel 0: 0)."""
+    if not delta:
+        return np.ascontiguousarray(x.T)
+    out = np.empty(x.shape[::-1], x.dtype)
+    out[:, 1:] = (x[1:] - x[:-1]).T
+    out[0, 0] = x[0, 0]
+    out[1:, 0] = x[0, 1:] - x[-1, :-1]
+    return out

@@ -1,0 +1,155 @@
+"""Segment: a file of chunks with its journal while it grows; `seal` makes a Zarr shard of it, also after a crash."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ranvier.record._rvr_array import Kept
+from ranvier.record._rvr_files import Files
+from ranvier.record._rvr_format import JOURNAL, MAGIC, RECORD, SEGMENT, WIDTH, ZARR, Records, crc32c, seals
+
+MOST = 1 << 22  # records of a journal that are read: 256 MiB, years of chunks
+NONE = 2**64 - 1  # in a shard's index: no such chunk
+
+
+class Segment:
+    """A segment that grows.
+
+    Parameters
+    ----------
+    files
+        The disk.
+    folder
+        Of the array; there.
+    kept
+        The array.
+    number
+        Of the segment.
+    """
+
+    def __init__(self, files: Files, folder: Path, kept: Kept, number: int) -> None:
+        self.folder, self.number, self.kept = folder / SEGMENT.format(number), number, kept
+        self._files, self.failed, self.named = files, False, False
+        self.bytes = self.records = self.chunks = 0
+        files.make_folder(self.folder)
+        self._data = files.open(self.folder / kept.shard)
+        try:
+            self._journal = files.open(self.folder / JOURNAL)
+        except OSError:
+            files.close(self._data)
+            raise
+
+    def write(self, coded: bytes, stretches: list[tuple[int, int, int, int, float]]) -> int:
+        """Append a chunk and its records, or raise OSError and be as before; return the bytes.
+
+        Parameters
+        ----------
+        coded
+            The chunk.
+        stretches
+            (row, first, n, host, device) of each.
+        """
+        records = np.zeros(len(stretches), RECORD)
+        for record, (row, first, n, host, device) in zip(records, stretches, strict=True):
+            record["row"], record["first"], record["n"] = row, first, n
+            record["host"], record["device"] = host, device
+        records["magic"], records["array"], records["segment"] = MAGIC, self.kept.index, self.number
+        records["chunk"], records["offset"], records["length"] = self.chunks, self.bytes, len(coded)
+        records["crc"] = crc32c(coded)
+        raw = records.tobytes()
+        if len(records) == 1:
+            sealed = raw[:-4] + crc32c(raw[:-4]).to_bytes(4, "little")
+        else:
+            records["own"] = seals(records)
+            sealed = records.tobytes()
+        self._files.write(self._data, coded, self.bytes)
+        self._files.write(self._journal, sealed, self.records * WIDTH)
+        self.bytes += len(coded)
+        self.records += len(records)
+        self.chunks += 1
+        return len(coded) + len(sealed)
+
+    def sync(self) -> None:
+        """Return when everything written before this call would survive a power cut."""
+        self._files.sync(self._data)
+        self._files.sync(self._journal)
+        if not self.named:
+            self._files.sync_folder(self.folder)
+            self._files.sync_folder(self.folder.parent)
+            self.named = True
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._files.close(self._data)
+        self._files.close(self._journal)
+
+
+def read_journal(folder: Path, kept: Kept, number: int) -> tuple[Records, list[int], int]:
+    """Return the records of a segment that are whole and make sense, the places of those that are not, and the rest.
+
+    Returns
+    -------
+    Good records in their order; places of bad ones before the last good one; bytes behind the last good one.
+    """
+    try:
+        with (folder / JOURNAL).open("rb") as file:
+            raw = file.read(MOST * WIDTH)
+    except OSError:
+        raw = b""
+    found = np.frombuffer(raw, RECORD, len(raw) // WIDTH)
+    good = (found["own"] == seals(found)) & (found["magic"] == MAGIC)
+    good &= (found["array"] == kept.index) & (found["segment"] == number)
+    rows = found["row"].astype(np.int64) + found["n"]
+    good &= (found["n"] > 0) & (rows <= kept.rows) & (found["length"] > 4) & (found["first"] >= 0)
+    good &= (found["first"] < 2**62) & (found["offset"] < 2**62)
+    places = np.flatnonzero(good)
+    last = int(places[-1]) + 1 if len(places) else 0
+    return found[good], np.flatnonzero(~good[:last]).tolist(), len(raw) - last * WIDTH
+
+
+def index_of(records: Records, chunks: int) -> bytes:
+    """Return the index of a shard: where each chunk is, with a check value."""
+    index = np.full((chunks, 2), NONE, "<u8")
+    index[records["chunk"], 0] = records["offset"]
+    index[records["chunk"], 1] = records["length"]
+    raw = index.tobytes()
+    return raw + crc32c(raw).to_bytes(4, "little")
+
+
+def described(kept: Kept, records: Records, attributes: dict[str, Any]) -> tuple[int, bytes]:
+    """Return how many chunks a shard has, and what its ``zarr.json`` says."""
+    chunks = int(records["chunk"].max()) + 1 if len(records) else 0
+    rows = records["chunk"].astype(np.int64) * kept.rows + records["row"]
+    samples = int((rows + records["n"]).max(initial=0))
+    begins = np.ones(len(records), bool)  # a stretch goes on where both row and sample do
+    begins[1:] = (rows[1:] != (rows + records["n"])[:-1]) | (np.diff(rows - records["first"]) != 0)
+    at = np.flatnonzero(begins)
+    n = np.add.reduceat(records["n"].astype(np.int64), at) if len(at) else at
+    stretches = np.stack([rows[at], records["first"][at], n], axis=1).tolist()
+    said = {"ranvier": {**attributes, "stretches": stretches, "stretch": "row, first sample, samples"}}
+    return chunks, kept.zarr(chunks, samples, said)
+
+
+def seal(files: Files, folder: Path, kept: Kept, number: int, attributes: dict[str, Any]) -> None:
+    """Make a Zarr array of a segment that nobody writes to: append the index of its shard, describe it.
+
+    What stands behind the last chunk, as after a crash, stays where it is. A segment that is sealed is left alone.
+    """
+    if (folder / ZARR).exists():
+        return
+    records, _, _ = read_journal(folder, kept, number)
+    chunks, text = described(kept, records, attributes)
+    file = files.open(folder / kept.shard)
+    try:
+        end = int((records["offset"] + records["length"]).max(initial=0))
+        size = (folder / kept.shard).stat().st_size
+        if size < end:
+            return  # some of its bytes are gone: the journal says which, and stays the only truth
+        files.write(file, index_of(records, chunks), size)
+        files.sync(file)
+    finally:
+        files.close(file)
+    files.put(folder / ZARR, text)
