@@ -54,7 +54,7 @@ def fingerprint() -> str:
     import numba
 
     digest = hashlib.sha256(f"{numba.__version__} {llvmlite.__version__} {sys.version_info[:2]}".encode())
-    for name in ("_simd.py", "ops.py", "_crossings.py", "_atomic.py"):  # what `_generate._HEAD` imports
+    for name in ("_simd.py", "ops.py", "_crossings.py", "_atomic.py", "_part.py"):  # what `_generate._HEAD` imports
         digest.update((Path(__file__).parent / name).read_bytes())
     return digest.hexdigest()[:16]
 

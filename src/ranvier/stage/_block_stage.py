@@ -44,11 +44,24 @@ class BlockStage(Stage):
 
 
 class LevelStage(BlockStage):
-    """A stage that takes the mean of groups of channels away; the planner may put it into a compiled loop."""
+    """A stage that takes the mean of groups of channels away; the planner may put it into a compiled loop.
+
+    It remembers nothing, and what `prepare` designs is made only where the stage runs by itself.
+    """
 
     @abc.abstractmethod
     def level(self, info: StreamInfo) -> Level | None:
         """Return what a compiled loop has to do for the same bits; None where only `step` can do it."""
+
+    @final
+    def allocate(self, *infos: Info) -> State:
+        self.describe(*infos)
+        return segmented(State())
+
+    @final
+    def bind(self, state: State, *infos: Info) -> None:
+        (info,) = infos
+        state.children["stage"].design = self.prepare(info).design  # type: ignore[arg-type]
 
 
 def segmented(inner: State) -> State:
