@@ -1,13 +1,15 @@
 """Ridge, Wiener and Kalman against scikit-learn, plain sums, and the textbook filter."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import sklearn.linear_model as sk
 
-from ranvier.decode import Kalman, Ridge, Wiener
+from ranvier.decode import Kalman, KalmanFilter, Ridge, Wiener
 from ranvier.errors import ContractError
 from ranvier.record import from_array
-from ranvier.stage import Recipe, Run
+from ranvier.stage import Contract, Recipe, Run
 from ranvier.stream import Block, Targets
 
 from .helpers import run, samples, stream
@@ -106,7 +108,7 @@ def test_only_unbroken_stretches_are_learned_from():
 
 def textbook(stage, x, valid):
     """The covariance form of the filter, with rows left out where a channel is invalid."""
-    noise = np.linalg.inv(stage.precision)
+    noise = np.linalg.inv(stage.precision if stage.precision.ndim == 2 else np.diag(stage.precision))
     mean, cov, out = np.zeros(len(stage.transition)), stage.prior, []
     for row, ok in zip(x - stage.centre, valid, strict=True):
         mean, cov = stage.transition @ mean, stage.transition @ cov @ stage.transition.T + stage.noise
@@ -118,11 +120,12 @@ def textbook(stage, x, valid):
     return np.array(out)
 
 
+@pytest.mark.parametrize("shrinkage", [0.0, 1.0])
 @pytest.mark.parametrize("order", [1, 3])
-def test_kalman_is_the_textbook_filter_with_channels_missing(order):
+def test_kalman_is_the_textbook_filter_with_channels_missing(order, shrinkage):
     x, z = movement(6)
     info = stream((8,))
-    stage = Kalman(order=order).fit_samples(info, samples(x, z))
+    stage = Kalman(order=order, shrinkage=shrinkage).fit_samples(info, samples(x, z))
     valid = np.random.default_rng(7).random(x.shape) > 0.05
     valid[100:140, 2] = False
     valid[200:210] = False
@@ -163,6 +166,66 @@ def test_kalman_of_higher_order_predicts_from_older_values():
         error[order] = np.square(run(stage, info, x).data[4000:] - z[4000:]).mean()
     np.testing.assert_allclose(stage.transition, [[1.6, -0.7], [1.0, 0.0]], atol=0.05)
     assert error[2] < 0.9 * error[1]
+
+
+def test_kalman_with_noise_of_each_channel_alone_keeps_the_diagonal():
+    x, z = movement(16)
+    shared = Kalman().fit_samples(stream((8,)), samples(x, z))
+    alone = Kalman(shrinkage=1.0).fit_samples(stream((8,)), samples(x, z))
+    np.testing.assert_allclose(1 / alone.precision, np.diag(np.linalg.inv(shared.precision)), rtol=1e-9)
+    as_matrix = replace(alone, precision=np.diag(alone.precision))
+    valid = np.random.default_rng(17).random(x.shape) > 0.05
+    a, b = (run(stage, stream((8,)), x, valid).data for stage in (alone, as_matrix))
+    np.testing.assert_allclose(a, b, atol=1e-12)
+
+
+def test_kalman_refuses_channels_without_noise():
+    x, z = movement(18)
+    for offset in (0.0, 5.0):
+        told = np.hstack([x, 2 * z[:, :1] + offset])
+        with pytest.raises(ContractError, match=r"got 1 of 9 that are what the targets say"):
+            Kalman(shrinkage=1.0).fit_samples(stream((9,)), samples(told, z))
+
+
+def test_kalman_of_65536_channels():
+    """What a filter of many channels decodes is what one decodes that hears their weighted sums."""
+    n, rng = 65_536, np.random.default_rng(19)
+    h, precision = rng.standard_normal((n, 2)), rng.uniform(0.1, 1.0, n) / n
+    model = (np.eye(2) * 0.9, np.eye(2) * 0.1, h, precision, np.eye(2), rng.standard_normal(n), np.zeros(2))
+    names, units = ("vx", "vy"), ("cm/s", "cm/s")
+    wide = KalmanFilter(*model, names, units, Contract.of(stream((n,))))
+    weights = h.T * precision
+    x = rng.standard_normal((50, n))
+    x[20:30, ::7] = 1e30
+    valid = x < 1e30
+    out = Run(wide, stream((n,)), cores=1).push(Block(x, 0, valid))
+    mean, cov = np.zeros(2), np.eye(2)
+    for row, ok, y in zip(x - model[5], valid, out.data, strict=True):
+        mean, cov = 0.9 * mean, 0.81 * cov + 0.1 * np.eye(2)
+        cov = np.linalg.inv(np.linalg.inv(cov) + weights[:, ok] @ h[ok])
+        mean = mean + cov @ (weights[:, ok] @ (row[ok] - h[ok] @ mean))
+        np.testing.assert_allclose(y, mean, atol=1e-10)
+
+
+def test_kalman_keeps_the_gain_that_no_longer_moves_until_the_mask_changes():
+    x, z = movement(20)
+    info = stream((8,))
+    live = Run(Kalman(shrinkage=1.0).fit_samples(info, samples(x, z)), info)
+    valid = np.ones((1, 8), bool)
+    still, gains = [], []
+    for k in range(200):
+        valid[0, 3] = not 100 <= k < 103
+        live.push(Block(x[k : k + 1], k, valid.copy()))
+        state = live.save()
+        still.append(int(state["stage/still"][0]))
+        gains.append(state["stage/gain"].tobytes())
+    first = still.index(1)
+    assert 3 < first < 60
+    assert set(still[first:100]) == {1}
+    assert not any(still[100:104])
+    assert set(still[170:]) == {1}
+    assert len(set(gains[first:100])) == len(set(gains[170:])) == 1
+    assert len(set(gains[:first])) == first
 
 
 def test_kalman_ignores_channels_that_never_varied():

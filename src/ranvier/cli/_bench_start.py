@@ -115,7 +115,7 @@ def write_implant(path: Path, channels: int) -> Path:
     n = features.n_channels
     observation = np.random.default_rng(0).standard_normal((n, 2))
     decoder = KalmanFilter(
-        0.9 * np.eye(2), 0.1 * np.eye(2), observation, np.eye(n), np.eye(2), np.zeros(n), np.zeros(2), ("vx", "vy"),
+        0.9 * np.eye(2), 0.1 * np.eye(2), observation, np.ones(n), np.eye(2), np.zeros(n), np.zeros(2), ("vx", "vy"),
         ("cm/s", "cm/s"), Contract.of(features),
     )  # fmt: skip
     save_model(pipeline | decoder, path)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from math import prod
-from typing import Any, ClassVar, final
+from typing import ClassVar, final
 
 import numpy as np
 
@@ -14,10 +14,11 @@ from ranvier.decode._regression import need_rate
 from ranvier.decode._sample import need_array, real_dtype
 from ranvier.decode._training import Real, rows_of, targets_of
 from ranvier.errors import ContractError
-from ranvier.stage import BlockStage, Contract, Estimator, Samples, Scratch, State, Tags
+from ranvier.stage import BlockStage, Contract, Estimator, Samples, Scratch, State, Tags, counter
 from ranvier.stream import Array, Block, Channels, Info, StreamInfo, is_all_valid
 
 FORGOTTEN = 1e-6  # part of a disturbance that is left where the support ends
+STILL = 1e-13  # part of the covariance by which it no longer moves
 
 
 @final
@@ -31,7 +32,7 @@ class Kalman(Estimator):
         How many past values of the targets their next one is predicted from.
     shrinkage
         From 0 to 1: how far the channels' noise covariance is drawn to its diagonal. Needed where channels
-        are many beside the samples.
+        are many beside the samples; at 1 nothing is learned, kept or computed that grows with their square.
     centred
         Take off the means of channels and targets; False where both are known to be zero in the long run.
 
@@ -66,17 +67,33 @@ class Kalman(Estimator):
             )
         hidden = np.hstack([z[n - 1 - k : len(z) - k] for k in range(n)])  # the newest value first
         transition, drift = np.eye(n * d, k=-d), np.zeros((n * d, n * d))
-        transition[:d], drift[:d, :d] = _regress(hidden[:-1][follows], z[n:][follows])
+        transition[:d], rest = _regress(hidden[:-1][follows], z[n:][follows])
+        drift[:d, :d] = rest.T @ rest / len(rest)
         whole = samples.trial[n - 1 :] == samples.trial[: len(z) - n + 1]
-        observation, noise = _regress(hidden[whole], x[n - 1 :][whole])
-        noise = (1 - self.shrinkage) * noise + self.shrinkage * np.diag(np.diag(noise))
+        observation, precision = self._observe(hidden[whole], x[n - 1 :][whole], np.ptp(x, axis=0) == 0)
         prior = hidden[whole].T @ hidden[whole] / whole.sum()
-        still = np.ptp(x, axis=0) == 0
-        observation[still], noise[still], noise[:, still], noise[still, still] = 0, 0, 0, 1
         return KalmanFilter(
-            transition, drift, observation, self._inverse(noise), prior, centre, offset, samples.names,
-            samples.units, Contract.of(info),
+            transition, drift, observation, precision, prior, centre, offset, samples.names, samples.units,
+            Contract.of(info),
         )  # fmt: skip
+
+    def _observe(self, hidden: Real, x: Real, still: Array) -> tuple[Real, Real]:
+        """Return what each channel shows, and how precisely; channels that are still show nothing."""
+        observation, rest = _regress(hidden, x)
+        observation[still] = 0
+        if self.shrinkage == 1:
+            noise, size = (np.einsum("tc,tc->c", v, v) / len(x) for v in (rest, x))
+            noise[still] = 1
+            if many := np.count_nonzero(noise <= np.finfo(np.float64).eps * size):
+                raise ContractError(
+                    f"Kalman needs channels with noise; got {many} of {len(noise)} that are what the targets say. "
+                    "Drop them."
+                )
+            return observation, 1 / noise
+        noise = rest.T @ rest / len(x)
+        noise = (1 - self.shrinkage) * noise + self.shrinkage * np.diag(np.diag(noise))
+        noise[still], noise[:, still], noise[still, still] = 0, 0, 1
+        return observation, self._inverse(noise)
 
     def _inverse(self, noise: Real) -> Real:
         scale = np.sqrt(np.diag(noise))
@@ -91,10 +108,9 @@ class Kalman(Estimator):
 
 
 def _regress(x: Real, y: Real) -> tuple[Real, Real]:
-    """Return the matrix that takes `x` to `y` and the covariance of what it leaves."""
+    """Return the matrix that takes `x` to `y`, and what it leaves."""
     matrix = np.ascontiguousarray(np.linalg.lstsq(x, y, rcond=None)[0].T)
-    rest = y - x @ matrix.T
-    return matrix, rest.T @ rest / len(x)
+    return matrix, y - x @ matrix.T
 
 
 @final
@@ -110,7 +126,8 @@ class KalmanFilter(BlockStage):
     observation
         ``(n_inputs, d)``: what each channel shows of it.
     precision
-        ``(n_inputs, n_inputs)``: inverse of the covariance of the channels' noise.
+        Inverse of the covariance of the channels' noise: ``(n_inputs,)`` where each has its own, its diagonal, which
+        any number of channels can have; ``(n_inputs, n_inputs)`` where they share some.
     prior
         ``(d, d)``: its covariance before the first sample.
     centre, offset
@@ -124,8 +141,9 @@ class KalmanFilter(BlockStage):
     -----
     *In*: samples of any shape at a constant rate. *Out*: one number a target, at the same rate. Channels that
     are invalid are left out of that update, the others weighted as if they were all there are; where none is
-    valid the state goes on by itself and the output is invalid. Delay, settle: none added. Support: until its
-    memory, all channels valid, has decayed to 1e-6. Exact (LAPACK inside, where the mask changes).
+    valid the state goes on by itself and the output is invalid. A covariance that would move by less than 1e-13 of
+    itself stays, until the mask changes, and the gain with it. Delay, settle: none added. Support: until its
+    memory, all channels valid, has decayed to 1e-6. Exact (LAPACK inside, while the gain moves).
 
     References
     ----------
@@ -150,7 +168,7 @@ class KalmanFilter(BlockStage):
         for name in ("transition", "noise", "prior"):
             need_array(self, name, (d, d))
         need_array(self, "observation", (n, d))
-        need_array(self, "precision", (n, n))
+        need_array(self, "precision", (n,) if np.ndim(self.precision) == 1 else (n, n))
         need_array(self, "centre", (n,))
         need_array(self, "offset", (len(self.names),))
 
@@ -166,11 +184,10 @@ class KalmanFilter(BlockStage):
     @cached_property
     def _memory(self) -> int:
         """Samples until a disturbance has decayed, once the gain has settled."""
-        information = self.observation.T @ self.precision @ self.observation
+        information = self._weights(np.ones(len(self.centre), bool))[1]
         covariance, one = self.prior, np.eye(len(self.prior))
         for _ in range(1000):
-            ahead = self.transition @ covariance @ self.transition.T + self.noise
-            last, covariance = covariance, np.linalg.solve(one + ahead @ information, ahead)
+            last, covariance = covariance, self._after(covariance, information)
             if np.abs(covariance - last).max() <= 1e-9 * np.abs(covariance).max():
                 break
         loop = (one - covariance @ information) @ self.transition
@@ -183,65 +200,85 @@ class KalmanFilter(BlockStage):
         return 1 if radius < 1e-6 else int(np.ceil(np.log(FORGOTTEN) / np.log(radius))) + len(one)
 
     def prepare(self, info: StreamInfo) -> State:
-        from ranvier.kernels._kalman import kalman
+        from ranvier.kernels._kalman import follow
 
-        out = self.describe(info)
-        gain, information = self._gain(np.ones(len(self.centre), bool))
-        own = [np.array(a, order="C") for a in (self.transition, self.noise, self.observation, self.centre)]
+        out, d, p = self.describe(info), len(self.transition), len(self.centre)
+        used = np.ones(p, bool)
+        weights, information = self._weights(used)
+        fixed = [np.array(a, float, order="C") for a in (self.centre, self.offset)]
+        gain, carry, mean, room = np.zeros((d, p)), np.zeros((d, d)), np.zeros(d), np.zeros(d)
+        memory = (fixed[0], gain, carry, fixed[1], mean, room)
         return State(
-            (kalman[out.dtype], own, np.array(self.offset), Scratch(out.shape, out.dtype)),
-            mean=np.zeros(len(self.transition)), covariance=np.array(self.prior), gain=gain, information=information,
-            used=np.ones(len(self.centre), bool),
+            (follow[out.dtype], (d, *[a.ctypes.data for a in memory]), memory, Scratch(out.shape, out.dtype)),
+            covariance=np.array(self.prior, float), used=used, lost=counter(), weights=weights,
+            information=information, still=counter(), gain=gain, carry=carry, mean=mean,
         )  # fmt: skip
 
-    @cached_property
-    def _alone(self) -> bool:
-        """True where every channel has noise of its own only, so that losing one costs no equation."""
-        return np.count_nonzero(self.precision) == np.count_nonzero(np.diag(self.precision))
-
-    def _gain(self, used: Array) -> tuple[Real, Real]:
+    def _weights(self, used: Array) -> tuple[Real, Real]:
         """Return ``H' R^-1`` and ``H' R^-1 H`` of the channels used, R being their own noise covariance."""
         lost = ~used
-        if self._alone:
-            gain = self.observation.T * np.where(used, np.diag(self.precision), 0.0)
-            return np.ascontiguousarray(gain), np.ascontiguousarray(gain @ self.observation)
-        gain = self.observation[used].T @ self.precision[used]
-        if lost.any() and used.any():
-            shared = np.linalg.solve(self.precision[np.ix_(lost, lost)], gain[:, lost].T)
-            gain -= shared.T @ self.precision[lost]
-        gain[:, lost] = 0
-        return np.ascontiguousarray(gain), np.ascontiguousarray(gain @ self.observation)
+        if self.precision.ndim == 1:
+            weights = self.observation.T * np.where(used, self.precision, 0.0)
+        else:
+            weights = self.observation[used].T @ self.precision[used]
+            if lost.any() and used.any():
+                shared = np.linalg.solve(self.precision[np.ix_(lost, lost)], weights[:, lost].T)
+                weights -= shared.T @ self.precision[lost]
+            weights[:, lost] = 0
+        return weights, weights @ self.observation
+
+    def _after(self, covariance: Array, information: Array) -> Real:
+        """Return the covariance one sample later."""
+        ahead = self.transition @ covariance @ self.transition.T + self.noise
+        later = np.linalg.solve(np.eye(len(ahead)) + ahead @ information, ahead)
+        return np.asarray((later + later.T) / 2)
+
+    def _advance(self, state: State) -> bool:
+        """Let the covariance go on by one sample, and the gain with it; say whether it stayed."""
+        covariance, information = state["covariance"], state["information"]
+        later = self._after(covariance, information)
+        stays = bool(np.abs(later - covariance).max() <= STILL * np.abs(covariance).max())
+        if not stays:
+            covariance[...] = later
+        state["gain"][...] = covariance @ state["weights"]
+        state["carry"][...] = self.transition - covariance @ (information @ self.transition)
+        state["still"][0] = stays
+        return stays
 
     def step(self, state: State, block: Block) -> Block:
-        kalman, (transition, noise, observation, centre), offset, scratch = state.design
-        n = block.n
+        follow, places, _, scratch = state.design
+        n, x, valid = block.n, block.data, block.valid
         y, w = scratch.take(n)
-        if not n:
+        if x.ndim > 2:
+            x, valid = x.reshape(n, -1), valid.reshape(n, -1)
+        if x.dtype is not y.dtype or (n and x.strides[1] != x.itemsize):
+            x = np.ascontiguousarray(x, y.dtype)
+        whole = is_all_valid(valid)
+        if whole and state["still"][0] and not state["lost"][0]:  # all but always
+            follow(x, y, *places)
             return Block(y, block.start)
-        x = np.asarray(block.data.reshape(n, -1), dtype=y.dtype)
-        used = state["used"]
-        valid, bounds = _stretches(block, n)
-        for a, b in bounds:
-            mine = valid[a]
-            if not np.array_equal(mine, used):
-                used[...] = mine
-                state["gain"][...], state["information"][...] = self._gain(used)
-            kalman(
-                x[a:b], used, transition, noise, observation, state["gain"], state["information"], centre,
-                state["mean"], state["covariance"], y[a:b], offset,
-            )  # fmt: skip
-        seen = valid.any(axis=1)
-        if seen.all():
-            return Block(y, block.start)
+        for a, b in _stretches(valid, whole):
+            if not np.array_equal(valid[a], state["used"]):
+                self._use(state, valid[a])
+            while a < b:
+                m = b if state["still"][0] or self._advance(state) else a + 1
+                follow(x[a:m], y[a:m], *places)
+                a = m
+        seen = np.any(valid, axis=1)
         w[...] = seen[:, None]
-        return Block(y, block.start, w)
+        return Block(y, block.start, None if seen.all() else w)
+
+    def _use(self, state: State, used: Array) -> None:
+        """Hear these channels from here on."""
+        state["used"][...] = used
+        state["lost"][0] = np.count_nonzero(~used)
+        state["weights"][...], state["information"][...] = self._weights(used)
+        state["still"][0] = False
 
 
-def _stretches(block: Block, n: int) -> tuple[Any, list[tuple[int, int]]]:
-    """Return the mask as rows, and where stretches with the same channels valid begin and end."""
-    valid = block.valid.reshape(n, -1)
-    if is_all_valid(block.valid):
-        return valid, [(0, n)]
-    changes = np.flatnonzero((valid[1:] != valid[:-1]).any(axis=1)) + 1
-    bounds = [0, *changes.tolist(), n]
-    return valid, list(pairwise(bounds))
+def _stretches(valid: Array, whole: bool) -> list[tuple[int, int]]:
+    """Return where stretches of rows with the same channels valid begin and end."""
+    if not len(valid):
+        return []
+    changes = [] if whole else (np.flatnonzero((valid[1:] != valid[:-1]).any(axis=1)) + 1).tolist()
+    return list(pairwise([0, *changes, len(valid)]))

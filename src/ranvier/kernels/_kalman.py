@@ -1,123 +1,78 @@
-"""The Kalman filter in information form: its cost grows with the number of channels, not with its cube."""
+"""A few numbers that go on by themselves and are pushed by many channels: a Kalman filter whose gain is known."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-from numba import njit, types
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
 
 from ranvier.kernels._jit import kernel
+from ranvier.kernels._simd import BYTES, LLVM, Vector, convert, get, make_load, make_splat, make_tree, put
+from ranvier.kernels.ops import fma, like, sub
 
-_matrix = types.Array(types.float64, 2, "C")
-_vector = types.Array(types.float64, 1, "C")
+LANES = 16  # partial sums, added in halves as `ranvier.kernels._reference` says
+_HALF = Vector("f8", 8)
+_load, _splat, _tree = make_load("f8", "f8", 8), make_splat("f8", 8), make_tree("f8", 8)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _wide(typing: Any, address: Any, like: Any) -> Any:
+    """Read 8 neighbours of the type of `like` as float64."""
+    kind = "f4" if like == types.float32 else "f8"
+    stored = ir.VectorType(LLVM[kind], 8)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        value = builder.load(builder.inttoptr(args[0], stored.as_pointer()))
+        value.align = BYTES[kind]
+        return convert(builder, value, kind, _HALF)
+
+    return _HALF(types.intp, like), codegen
 
 
 def _signature(real: Any) -> Any:
-    samples = types.Array(real, 2, "A", readonly=True)
-    used = types.Array(types.boolean, 1, "C")
-    model = [_matrix] * 5
-    return types.void(samples, used, *model, _vector, _vector, _matrix, types.Array(real, 2, "C"), _vector)
-
-
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _solve(a: Any, b: Any) -> None:
-    """Replace `b` by the solution of ``a x = b``; Gaussian elimination with row exchange; `a` is used up."""
-    n = a.shape[0]
-    for k in range(n):
-        p = k
-        for i in range(k + 1, n):
-            if abs(a[i, k]) > abs(a[p, k]):
-                p = i
-        for j in range(n):
-            a[k, j], a[p, j] = a[p, j], a[k, j]
-            b[k, j], b[p, j] = b[p, j], b[k, j]
-        for i in range(k + 1, n):
-            f = a[i, k] / a[k, k]
-            for j in range(k + 1, n):
-                a[i, j] -= f * a[k, j]
-            for j in range(n):
-                b[i, j] -= f * b[k, j]
-    for j in range(n):
-        for k in range(n - 1, -1, -1):
-            total = b[k, j]
-            for i in range(k + 1, n):
-                total -= a[k, i] * b[i, j]
-            b[k, j] = total / a[k, k]
+    rows = types.Array(real, 2, "A", readonly=True)
+    return types.void(rows, types.Array(real, 2, "C"), *[types.int64] * 7)
 
 
 @kernel(_signature)
-def kalman(
-    x: Any, used: Any, transition: Any, noise: Any, observation: Any, gain: Any, information: Any, centre: Any,
-    mean: Any, covariance: Any, y: Any, offset: Any,
-) -> None:  # fmt: skip
-    """Predict and update for each row of `x`, with the same channels used in all of them.
+def follow(x: Any, y: Any, d: Any, centre: Any, gain: Any, carry: Any, offset: Any, mean: Any, room: Any) -> None:
+    """Go on to ``mean = gain @ (x[t] - centre) + carry @ mean`` and write ``y[t] = mean + offset``, row by row.
+
+    Sums are float64. Channel c is added to lane ``c % 16``, each product and sum rounded once, and the lanes in halves;
+    then come the channels that make no whole 16, and the products of `carry`, one after the other, each rounded by
+    itself: the same bits on every CPU.
 
     Parameters
     ----------
-    x
-        ``(n, n_inputs)`` float32 or float64, any strides.
-    used
-        ``(n_inputs,)`` bool: channels that are read.
-    transition, noise
-        ``(d, d)``: how the hidden state goes on, and its covariance.
-    observation
-        ``(n_inputs, d)``: what each channel should show.
-    gain, information
-        ``observation' R^-1`` ``(d, n_inputs)`` and that times ``observation`` ``(d, d)``, for the channels used.
-    centre, offset
-        What is taken off the channels ``(n_inputs,)`` and added to the outputs ``(n_outputs,)``.
-    mean, covariance
-        Of the hidden state ``(d,)`` and ``(d, d)``: read and written.
-    y
-        ``(n, n_outputs)``, of the dtype of `x`: the first numbers of the hidden state; written.
+    x, y
+        ``(n, p)``, a row's numbers side by side, and ``(n, n_outputs)``, which is written.
+    d
+        How many numbers `mean` has; the first of them are put out.
+    centre, gain, carry, offset, mean, room
+        Addresses of float64 ``(p,)``, ``(d, p)``, ``(d, d)``, ``(n_outputs,)``, and twice ``(d,)``.
     """
-    n, n_inputs = x.shape
-    d = transition.shape[0]
-    ahead = np.empty(d)
-    push = np.empty(d)
-    half = np.empty((d, d))
-    wide = np.empty((d, d))
-    system = np.empty((d, d))
+    n, p = x.shape
+    zero, size = x.dtype.type(0), x.strides[1]
+    whole = p - p % LANES
+    none = like(_splat(mean), 0.0)
+    row = types.int64(x.ctypes.data)
     for t in range(n):
         for i in range(d):
-            total = 0.0
+            weight, low, high = gain + 8 * p * i, none, none
+            for c in range(0, whole, LANES):
+                low = fma(_load(weight + 8 * c), sub(_wide(row + size * c, zero), _load(centre + 8 * c)), low)
+                c += LANES // 2
+                high = fma(_load(weight + 8 * c), sub(_wide(row + size * c, zero), _load(centre + 8 * c)), high)
+            total = _tree((low, high))
+            for c in range(whole, p):
+                total += get(weight + 8 * c, 0.0) * (get(row + size * c, zero) - get(centre + 8 * c, 0.0))
             for j in range(d):
-                total += transition[i, j] * mean[j]
-            ahead[i] = total
-            push[i] = 0.0
-            for j in range(d):
-                total = 0.0
-                for k in range(d):
-                    total += transition[i, k] * covariance[k, j]
-                half[i, j] = total
+                total += get(carry + 8 * (d * i + j), 0.0) * get(mean + 8 * j, 0.0)
+            put(room + 8 * i, total)
         for i in range(d):
-            for j in range(d):
-                total = noise[i, j]
-                for k in range(d):
-                    total += half[i, k] * transition[j, k]
-                wide[i, j] = total
-        for i in range(d):
-            for j in range(d):
-                total = 1.0 if i == j else 0.0
-                for k in range(d):
-                    total += wide[i, k] * information[k, j]
-                system[i, j] = total
-        _solve(system, wide)
-        for i in range(d):
-            for j in range(d):
-                covariance[i, j] = (wide[i, j] + wide[j, i]) * 0.5
-        for c in range(n_inputs):
-            if used[c]:
-                error = np.float64(x[t, c]) - centre[c]
-                for j in range(d):
-                    error -= observation[c, j] * ahead[j]
-                for j in range(d):
-                    push[j] += gain[j, c] * error
-        for i in range(d):
-            total = ahead[i]
-            for j in range(d):
-                total += covariance[i, j] * push[j]
-            mean[i] = total
+            put(mean + 8 * i, get(room + 8 * i, 0.0))
         for i in range(y.shape[1]):
-            y[t, i] = mean[i] + offset[i]
+            y[t, i] = get(mean + 8 * i, 0.0) + get(offset + 8 * i, 0.0)
+        row += x.strides[0]

@@ -17,7 +17,7 @@ class NumpyKalman:
 
     def __init__(self, model: KalmanFilter) -> None:
         self._a, self._w, self._h = model.transition, model.noise, model.observation
-        self._gain = self._h.T @ model.precision
+        self._gain = self._h.T * model.precision
         self._information = self._gain @ self._h
         self._centre, self._offset = model.centre, model.offset
         self._mean, self._p = np.zeros(len(self._a)), model.prior.copy()
