@@ -83,7 +83,7 @@ class Kalman(Estimator):
         observation[still] = 0
         if self.shrinkage == 1:
             noise, size = (np.einsum("tc,tc->c", v, v) / len(x) for v in (rest, x))
-            noise[still] = 1
+            noise[still], size[still] = 1, 0
             if many := np.count_nonzero(noise <= np.finfo(np.float64).eps * size):
                 raise ContractError(
                     f"Kalman needs channels with noise; got {many} of {len(noise)} that are what the targets say. "

@@ -61,8 +61,7 @@ def running(options: Options, say: Callable[[str], None] = lambda _: None) -> di
         ]
     if channels > MADE:
         notes += [
-            f"Channels beyond {MADE} are these again; the decoder has no memory: a Kalman filter's matrices would "
-            "grow with the square of the channels.",
+            f"Channels beyond {MADE} are these again, and the decoder hears them alike.",
             *[f"{p} was left out: it takes no more than {MADE} channels" for p in peers],
         ]
     if options.cores > 1 and "cores" not in inspect.signature(Run).parameters:

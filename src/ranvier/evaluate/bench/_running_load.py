@@ -6,14 +6,14 @@ import gc
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from ranvier.decode import Linear
+from ranvier.decode import KalmanFilter
 from ranvier.errors import ConfigError
 from ranvier.evaluate.bench._carriers import ask, tell
 from ranvier.evaluate.bench._data import RATE
@@ -73,17 +73,17 @@ class Load:
         return np.tile(self.counts[index], (1, self.info.n_channels // self.counts.shape[1]))
 
 
-def _wide(job: Job, info: StreamInfo) -> Linear:
-    """Return a decoder without memory that hears all channels alike; a Kalman filter's matrices would not fit."""
+def _wide(job: Job, info: StreamInfo) -> KalmanFilter:
+    """Return a decoder that hears all channels alike, and as many as there are no better than those that were made."""
     many = cast(StreamInfo, front().describe(info))
     ratio = info.n_channels // job.info.n_channels
-    weighted = job.decoder.observation.T * np.diag(job.decoder.precision)
-    weights = np.linalg.solve(weighted @ job.decoder.observation, weighted)
-    counts, power = (np.tile(half, (1, ratio)) / ratio for half in np.split(weights, 2, axis=1))
-    bias = job.decoder.offset - weights @ job.decoder.centre
-    return Linear(
-        np.hstack([counts, power]), bias, job.decoder.names, job.decoder.units, Contract.of(many), kind="target"
-    )
+    counts, power = np.split(np.arange(2 * job.info.n_channels), 2)
+    again = np.concatenate([np.tile(counts, ratio), np.tile(power, ratio)])
+    d = job.decoder
+    return replace(
+        d, observation=d.observation[again], precision=d.precision[again] / ratio, centre=d.centre[again],
+        contract=Contract.of(many),
+    )  # fmt: skip
 
 
 def send(control: Connection, path: str, channels: int, block: int, count: int, name: str) -> None:
