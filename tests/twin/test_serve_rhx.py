@@ -17,7 +17,7 @@ SPEED = 20.0
 
 
 def client(server, **more):
-    return IntanRHX("127.0.0.1", server._commands.number, server._waveforms.number, **more)
+    return IntanRHX("127.0.0.1", server.port, **more)
 
 
 def gather(source, n, limit=20.0):
@@ -32,7 +32,7 @@ def gather(source, n, limit=20.0):
 def test_every_count_comes_through():
     counts, recording = amplifiers(30_000, 40, seed=1)
     with (
-        RhxServer(recording, speed=SPEED, port=0, waveform=0) as server,
+        RhxServer(recording, speed=SPEED, port=0) as server,
         client(server, channels="A-000..A-031,A-039,A-036") as source,
     ):
         assert source.info.rate == 30_000
@@ -55,7 +55,7 @@ def test_every_count_comes_through():
 def test_the_entrance_gives_microvolts_and_marks_rails():
     counts, recording = amplifiers(1280, 3, seed=2)
     with (
-        RhxServer(recording, speed=SPEED, port=0, waveform=0) as server,
+        RhxServer(recording, speed=SPEED, port=0) as server,
         client(server, channels="A-000..A-002") as source,
     ):
         packets, _ = gather(source, 1280)
@@ -73,7 +73,7 @@ def test_analog_and_digital_inputs():
     data = np.c_[counts * np.array([0.195, 0.195, 312.5]), lines].astype(np.float32)
     channels = Channels.of(["a", "b", "in", "t"], ["ecog", "ecog", "misc", "trigger"], ["uV", "uV", "uV", "1"])
     with (
-        RhxServer(Held(data, channels, 2000), speed=SPEED, port=0, waveform=0) as server,
+        RhxServer(Held(data, channels, 2000), speed=SPEED, port=0) as server,
         client(server, channels="A-000,A-001,ANALOG-IN-1,DIGITAL-IN-03", kind="ecog") as source,
     ):
         assert source.info.channels.kinds == ("ecog", "ecog", "misc", "trigger")
@@ -96,7 +96,7 @@ def test_recorded_events_are_lines():
         2560, 1, seed=4, rate=1000, samples=[300, 700], codes=[1, 2], labels={1: "left", 2: "right"}
     )
     with (
-        RhxServer(recording, speed=SPEED, port=0, waveform=0) as server,
+        RhxServer(recording, speed=SPEED, port=0) as server,
         client(server, channels="A-000,DIGITAL-IN-01") as source,
     ):
         _, marks = gather(source, 2560)
@@ -107,8 +107,8 @@ def test_recorded_events_are_lines():
 
 def test_what_is_on_is_found_by_asking():
     counts, recording = amplifiers(1280, 140, seed=5, rate=2000)
-    with RhxServer(recording, speed=SPEED, port=0, waveform=0) as server:
-        remote = Remote("127.0.0.1", server._commands.number, 2.0)
+    with RhxServer(recording, speed=SPEED, port=0) as server:
+        remote = Remote("127.0.0.1", server.port, 2.0)
         for name in ("a-000", "A-017", "b-011"):
             remote.put(f"{name}.tcpdataoutputenabled", "true")
         remote.put("a-017.tcpdataoutputenabledlow", "true")
@@ -122,7 +122,7 @@ def test_what_is_on_is_found_by_asking():
 def test_dropped_and_damaged_blocks_are_told():
     counts, recording = amplifiers(25_600, 2, seed=6)
     with (
-        RhxServer(recording, speed=SPEED, port=0, waveform=0, drop=0.1, corrupt=0.1, seed=9) as server,
+        RhxServer(recording, speed=SPEED, port=0, drop=0.1, corrupt=0.1, seed=9) as server,
         client(server, channels="A-000,A-001") as source,
     ):
         end = time.monotonic() + 20
@@ -143,7 +143,7 @@ def test_dropped_and_damaged_blocks_are_told():
 
 def test_cable_cut_and_back():
     counts, recording = amplifiers(128 * 40, 1, seed=7, rate=2000)
-    with RhxServer(recording, speed=SPEED, port=0, waveform=0) as server:
+    with RhxServer(recording, speed=SPEED, port=0) as server:
         source = client(server, channels="A-000")
         source.open()
         source.start()
@@ -165,7 +165,7 @@ def test_cable_cut_and_back():
 def test_silence_is_an_error():
     _, recording = amplifiers(256, 1, seed=8, rate=2000)
     with (
-        RhxServer(recording, speed=SPEED, port=0, waveform=0) as server,
+        RhxServer(recording, speed=SPEED, port=0) as server,
         client(server, channels="A-000", timeout=0.2) as source,
     ):
         gather(source, 256)
@@ -175,7 +175,7 @@ def test_silence_is_an_error():
 
 def test_stop_and_close_in_any_order():
     _, recording = amplifiers(1280, 1, seed=9, rate=2000)
-    with RhxServer(recording, speed=SPEED, loop=True, port=0, waveform=0) as server:
+    with RhxServer(recording, speed=SPEED, loop=True, port=0) as server:
         source = client(server, channels="A-000")
         source.stop()
         source.close()
@@ -204,7 +204,7 @@ def test_stop_and_close_in_any_order():
 )
 def test_refusals(more, said):
     _, recording = amplifiers(256, 2, seed=10)
-    with RhxServer(recording, port=0, waveform=0) as server:
+    with RhxServer(recording, port=0) as server:
         source = client(server, **more)
         if "B-001" in more.get("channels", ""):
             server._names |= {"A-AUX1": 0, "B-001": 1}
@@ -215,8 +215,8 @@ def test_refusals(more, said):
 
 def test_nobody_there():
     _, recording = amplifiers(256, 1, seed=11)
-    with RhxServer(recording, port=0, waveform=0) as server:
-        port = server._commands.number
+    with RhxServer(recording, port=0) as server:
+        port = server.port
     with pytest.raises(DeviceError, match="needs the command port"):
         IntanRHX("127.0.0.1", port, timeout=0.5).open()
 
@@ -224,12 +224,12 @@ def test_nobody_there():
 def test_the_server_refuses_what_rhx_cannot_have():
     data = np.zeros((10, 9), np.float32)
     with pytest.raises(ContractError, match="at most 1024 channels"):
-        RhxServer(Held(data, Channels.of(9, "misc"), 1000), port=0, waveform=0).open()
+        RhxServer(Held(data, Channels.of(9, "misc"), 1000), port=0).open()
 
 
 def test_answers_are_those_of_intans_example_client():
     _, recording = amplifiers(256, 11, seed=12)
-    server = RhxServer(recording, port=0, waveform=0)
+    server = RhxServer(recording, port=0)
     server.open()
     assert server.answer("get runmode") == "Return: RunMode Stop"
     assert server.answer("get sampleratehertz") == "Return: SampleRateHertz 30000"
@@ -245,10 +245,8 @@ def test_answers_are_those_of_intans_example_client():
 def test_python_intan_reads_our_server(capsys):
     interface = pytest.importorskip("intan.interface._rhx_device", reason="python-intan is not installed")
     counts, recording = amplifiers(128 * 100, 4, seed=13, rate=4000)
-    with RhxServer(recording, speed=4.0, port=0, waveform=0) as server:
-        device = interface.IntanRHXDevice(
-            command_port=server._commands.number, data_port=server._waveforms.number, num_channels=4
-        )
+    with RhxServer(recording, speed=4.0, port=0) as server:
+        device = interface.IntanRHXDevice(command_port=server.port, data_port=server.port + 1, num_channels=4)
         try:
             assert device.sample_rate == 4000
             device.enable_wide_channel(range(4))

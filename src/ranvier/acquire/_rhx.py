@@ -11,7 +11,7 @@ from typing import ClassVar, final
 
 import numpy as np
 
-from ranvier.acquire._rhx_codec import RhxCodec
+from ranvier.acquire._rhx_codec import FRAMES, RhxCodec
 from ranvier.acquire._rhx_commands import Remote, Word, enabled, wanted
 from ranvier.acquire._source import Counters, Mark, Packet, Source
 from ranvier.errors import DeviceError
@@ -33,7 +33,7 @@ class IntanRHX(Source):
     host
         Where RHX runs.
     port, waveform
-        Its command port and its waveform port.
+        Its command port and its waveform port; None for the one behind the command port (5001).
     channels
         What to record, such as ``A-000..A-031,ANALOG-IN-1,DIGITAL-IN-01``; empty for what is switched on in RHX.
     bands
@@ -41,7 +41,8 @@ class IntanRHX(Source):
     kind
         What the amplifiers measure: ``spikes``, ``ecog``, ``emg`` ...
     timeout
-        For connecting, for each answer, and the longest silence while it runs [s].
+        For connecting, for each answer, and the longest silence while it runs [s]; a silence is never shorter than
+        three blocks.
 
     Notes
     -----
@@ -58,7 +59,7 @@ class IntanRHX(Source):
 
     host: str = "127.0.0.1"
     port: int = 5000
-    waveform: int = 5001
+    waveform: int | None = None
     channels: str = ""
     bands: str = "wide"
     kind: str = "spikes"
@@ -75,6 +76,10 @@ class IntanRHX(Source):
         self._lines = -1  # word of the digital inputs at the newest sample
         self._end, self._last = 0, 0  # index behind the newest sample, and when it came [ns]
         self._heard = 0.0
+
+    @property
+    def _port(self) -> int:
+        return self.port + 1 if self.waveform is None else self.waveform
 
     @property
     def settings(self) -> dict[str, str]:
@@ -111,7 +116,7 @@ class IntanRHX(Source):
         except BlockingIOError:
             pass
         except OSError as e:
-            raise DeviceError(f"IntanRHX lost the waveform port at {self.host}:{self.waveform} ({e}).") from e
+            raise DeviceError(f"IntanRHX lost the waveform port at {self.host}:{self._port} ({e}).") from e
         rate = float(self.info.rate)
         passed = round((self._clock() - self._last) * 1e-9 * rate) if self._end else 0
         n = sum(w.what != "digital" for w in self._words)
@@ -142,9 +147,10 @@ class IntanRHX(Source):
                 port.settimeout(max(end - time.monotonic(), 0.0))
                 data = port.recv(CHUNK)
             except (TimeoutError, BlockingIOError):
-                if time.monotonic() - self._heard > self.timeout:
+                silence = max(self.timeout, 3 * FRAMES / float(self.info.rate))
+                if time.monotonic() - self._heard > silence:
                     raise DeviceError(
-                        f"IntanRHX needs samples from {self.host}:{self.waveform}; got none for {self.timeout:g} s. "
+                        f"IntanRHX needs samples from {self.host}:{self._port}; got none for {silence:g} s. "
                         "Look whether RHX still runs, and at the cable."
                     ) from None
                 break
@@ -156,7 +162,7 @@ class IntanRHX(Source):
                 if self._phase != "running":
                     break
                 raise DeviceError(
-                    f"IntanRHX lost the waveform port at {self.host}:{self.waveform} ({why}). Open it again."
+                    f"IntanRHX lost the waveform port at {self.host}:{self._port} ({why}). Open it again."
                 )
             now, self._heard = self._clock(), time.monotonic()
             for packet in self._codec.feed(data, now):
@@ -208,14 +214,14 @@ class IntanRHX(Source):
         """Reach the waveform port; where it is closed, ask RHX once to open it."""
         for attempt in (1, 2):
             try:
-                return socket.create_connection((self.host, self.waveform), self.timeout)
+                return socket.create_connection((self.host, self._port), self.timeout)
             except OSError as e:
                 if attempt == 2:
                     raise DeviceError(
-                        f"IntanRHX needs the waveform port of RHX at {self.host}:{self.waveform}; got no connection "
+                        f"IntanRHX needs the waveform port of RHX at {self.host}:{self._port}; got no connection "
                         f"({e}). Press Connect in RHX under Network, Remote TCP Control, Data Output."
                     ) from e
-                remote.put("tcpwaveformdataoutputport", str(self.waveform))
+                remote.put("tcpwaveformdataoutputport", str(self._port))
                 remote.tell("execute connecttcpwaveformdataoutput")
                 remote.ask("runmode")  # answered after what was told before
         raise AssertionError  # the second attempt returns or raises

@@ -92,3 +92,16 @@ class Port:
         """Let the client go and stop listening."""
         self.cut()
         self._listener.close()
+
+
+def two_ports(number: int, who: str) -> tuple[Port, Port]:
+    """Return two ports in a row, from `number` on; 0 for any two that are free."""
+    for attempt in range(20):
+        first = Port(number, who)
+        try:
+            return first, Port(first.number + 1, who)
+        except DeviceError:
+            first.close()
+            if number or attempt == 19:
+                raise
+    raise AssertionError  # the last attempt returns or raises

@@ -11,7 +11,7 @@ import numpy as np
 from ranvier.acquire._rhx_codec import FRAMES, MIDDLE, WRAP, encode_block
 from ranvier.errors import ContractError
 from ranvier.stream import Array, Block
-from ranvier.twin._ports import Port
+from ranvier.twin._ports import Port, two_ports
 from ranvier.twin._server import DeviceServer
 
 AMPLIFIER = 0.195  # [uV] one step
@@ -34,8 +34,8 @@ class RhxServer(DeviceServer):
 
     Parameters
     ----------
-    port, waveform
-        Command port and waveform port; 0 for any that is free.
+    port
+        Command port; waveforms leave at the port behind it. 0 for any two that are free.
     drop, corrupt
         Share of the blocks that are left out, or lose their magic number.
     seed
@@ -55,7 +55,6 @@ class RhxServer(DeviceServer):
     """
 
     port: int = 5000
-    waveform: int = 5001
     drop: float = 0.0
     corrupt: float = 0.0
     seed: int = 0
@@ -71,14 +70,11 @@ class RhxServer(DeviceServer):
         self._chance = np.random.default_rng(self.seed)
         self._kept: list[Array] = []  # frames of a block that is not yet whole
         self._next = 0
+        self._cutting = False
 
     @property
     def where(self) -> str:
-        return "127.0.0.1" + (
-            f"?port={self._commands.number}&waveform={self._waveforms.number}"
-            if self._commands and self._waveforms
-            else ""
-        )
+        return f"127.0.0.1?port={self.port}"
 
     @property
     def names(self) -> dict[str, int]:
@@ -87,17 +83,15 @@ class RhxServer(DeviceServer):
 
     def cut(self) -> None:
         """Pull the cable: both clients are let go; the device runs on."""
-        for port in (self._commands, self._waveforms):
-            if port is not None:
-                port.cut()
+        self._cutting = True  # done by the thread that owns the ports
 
     # life ---------------------------------------------------------------------------------------
     def _open(self) -> None:
         super()._open()
         self._names = self._native()
         self._on.clear()
-        self._commands = Port(self.port, "RhxServer")
-        self._waveforms = Port(self.waveform, "RhxServer")
+        self._commands, self._waveforms = two_ports(self.port, "RhxServer")
+        self.port = self._commands.number
 
     def _close(self) -> None:
         for port in (self._commands, self._waveforms):
@@ -126,6 +120,10 @@ class RhxServer(DeviceServer):
     def _listen(self) -> None:
         if self._commands is None or self._waveforms is None:
             return
+        if self._cutting:
+            self._cutting = False
+            self._commands.cut()
+            self._waveforms.cut()
         self._waveforms.take()
         while text := self._commands.take():
             for command in re.split(r"[;\n]", text.decode("ascii", "replace")):
@@ -156,7 +154,7 @@ class RhxServer(DeviceServer):
             "RunMode": "Run" if self.streaming else "Stop",
             "SampleRateHertz": str(rate) if rate.denominator == 1 else repr(float(rate)),
             "Type": "ControllerRecordUSB3",
-            "TCPWaveformDataOutputPort": str(self._waveforms.number if self._waveforms else self.waveform),
+            "TCPWaveformDataOutputPort": str(self.port + 1),
             **self._settings,
         }
         for key, value in known.items():
@@ -181,7 +179,7 @@ class RhxServer(DeviceServer):
             self._settings[key] = value
             return True
         if name == "tcpwaveformdataoutputport":
-            return self._waveforms is not None and value == str(self._waveforms.number)
+            return value == str(self.port + 1)
         switch = SWITCH.fullmatch(name)
         if switch is None or switch[1].upper() not in self._names or value not in ("true", "false") or self.streaming:
             return False
