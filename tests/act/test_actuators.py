@@ -1,13 +1,18 @@
-"""Log and UDP."""
+"""Each actuator by itself, and by name."""
 
 import json
+import os
+import select
 import socket
+import sys
+import tty
 
 import pytest
 
-from ranvier.act import UDP, Guard, Log
+from ranvier.act import UDP, Cursor, Guard, Limits, Log, LSLMarkers, Serial, actuator, actuators, guard_from
 from ranvier.act._wire import COMMAND, STOP, contract_of, decode
-from ranvier.errors import ConfigError, DeviceError, SafetyError, StateError
+from ranvier.errors import ConfigError, ContractError, DeviceError, MissingExtraError, SafetyError, StateError
+from ranvier.stream import Channels
 
 from .helpers import MS, NAMES, UNITS, S, approved, command
 
@@ -60,7 +65,7 @@ def test_udp_carries_what_is_given_and_says_goodbye(peer):
     assert (frame.kind, frame.sequence, frame.sample, frame.values) == (COMMAND, 42, 100, (1.5, -2.5))
     assert (frame.made, frame.sent, frame.expires) == (MS, 2 * MS, MS + S)
     assert (frame.age, frame.confidence, frame.contract) == (0.01, 0.9, contract_of(NAMES, UNITS))
-    assert frame.command(NAMES, UNITS, arrival=9 * MS, held=3 * MS) == command((1.5, -2.5), 42, made=5 * MS)
+    assert frame.command(NAMES, UNITS, shift=4 * MS) == command((1.5, -2.5), 42, made=5 * MS)
     udp.stop()
     stop = decode(peer.recv(2000))
     assert (stop.kind, stop.session, stop.sequence, stop.values) == (STOP, frame.session, 42, ())
@@ -103,3 +108,143 @@ def test_only_what_is_approved_is_sent_and_only_while_it_runs(peer):
                 udp.send(thing)
         assert not udp.safe
     assert udp.safe
+
+
+def test_a_cursor_integrates_until_the_command_expires_and_stays_in_its_box():
+    at = 0
+    cursor = Cursor((-1.0, -1.0), (1.0, 3.0))
+    cursor.open()
+    cursor.start(lambda: at)
+    assert cursor.position(0) == (0.0, 1.0)
+    cursor.send(Guard().approve(command((0.5, -2.0), 1, 0, lifetime=2 * S), 0))
+    assert cursor.position(S // 2) == (0.25, 0.0)
+    assert cursor.position(S) == (0.5, -1.0)
+    assert cursor.position(2 * S) == cursor.position(9 * S) == (1.0, -1.0)
+    cursor.send(Guard().approve(command((-1.0, 1.0), 2, S, lifetime=2 * S), S))
+    assert cursor.position(2 * S) == (-0.5, 0.0)
+    at = 2 * S
+    cursor.stop()
+    assert cursor.position(3 * S) == (-0.5, 0.0)
+    cursor.close()
+    with pytest.raises(ContractError, match="'vx'; got a"):
+        cursor.check(Channels.of(["a"], "command", "1"))
+    with pytest.raises(ConfigError, match="low < high"):
+        Cursor((1.0,), (0.0,), ("vx",))
+
+
+@pytest.fixture
+def pty():
+    pytest.importorskip("serial", reason="pyserial is not installed")
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    yield master, os.ttyname(slave)
+    os.close(master)
+    os.close(slave)
+
+
+def read_until(fd, end):
+    got = b""
+    while not got.endswith(end):
+        assert select.select([fd], [], [], 20)[0], got
+        got += os.read(fd, 1000)
+    return got
+
+
+def test_serial_writes_text_and_its_safe_text(pty):
+    master, path = pty
+    serial = Serial(path, "{vx:.1f} {vy:.2f}\n", "safe\n")
+    serial.check(Channels.of(NAMES, "command", UNITS))
+    with serial:
+        now = serial._clock()
+        serial.send(Guard().approve(command((1.0, -2.5), 1, now), now))
+        assert read_until(master, b"\n") == b"1.0 -2.50\n"
+    assert read_until(master, b"safe\n") == b"safe\n"
+
+
+def test_a_serial_port_that_takes_nothing_fails_and_says_so(pty):
+    _, path = pty
+    serial = Serial(path, "{vx:" + "9" * 5 + ".1f}\n", "safe\n")
+    with serial:
+        for k in range(1, 100_000):
+            now = serial._clock()
+            try:
+                serial.send(Guard().approve(command((1.0, 2.0), k, now), now))
+            except DeviceError as e:
+                error = str(e)
+                break
+    assert "takes nothing" in error
+    assert serial.dropped > 0
+
+
+@pytest.mark.parametrize("text", ["{0}", "{}", "{vx", "{vx.real}", "{vx:q}", "{vx[0]}"])
+def test_texts_are_checked(text):
+    with pytest.raises(ConfigError, match="Serial needs text"):
+        Serial("port", text, "0\n")
+    with pytest.raises(ContractError, match="'vz' for its text; got vx"):
+        Serial("port", "{vz}", "0").check(Channels.of(NAMES, "command", UNITS))
+
+
+def test_lsl_markers_are_read_by_pylsl():
+    pylsl = pytest.importorskip("pylsl", reason="pylsl is not installed")
+    name = f"ranvier-test-{os.getpid()}"
+    markers = LSLMarkers(name)
+    markers.open()
+    try:
+        found = pylsl.resolve_byprop("name", name, timeout=10)
+        if not found:
+            pytest.skip("LSL finds nothing here: no multicast")
+        inlet = pylsl.StreamInlet(found[0])
+        inlet.open_stream(timeout=10)
+        markers.start()
+        markers.send(approved((1.5, 0.0), 7))
+        assert json.loads(inlet.pull_sample(timeout=10)[0][0]) == {"sequence": 7, "values": {"vx": 1.5, "vy": 0.0}}
+        markers.stop()
+        assert json.loads(inlet.pull_sample(timeout=10)[0][0]) == {"safe": True}
+        inlet.close_stream()
+    finally:
+        markers.close()
+
+
+@pytest.mark.parametrize(("cls", "module", "args"), [
+    (Serial, "serial", ("port", "{vx}", "0")), (LSLMarkers, "pylsl", ()),
+])  # fmt: skip
+def test_missing_libraries_are_named_with_their_pip_line(cls, module, args, monkeypatch):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'ranvier\[act\]'"):
+        cls(*args).open()
+
+
+def test_actuators_are_made_of_texts_and_tables(tmp_path):
+    made = {name: cls.__name__ for name, cls in actuators().items()}
+    assert made == {"udp": "UDP", "log": "Log", "serial": "Serial", "lsl": "LSLMarkers", "cursor": "Cursor",
+                    "watchdog": "Watchdog"}  # fmt: skip
+    assert actuator("udp:127.0.0.1:5005").to == "127.0.0.1:5005"
+    assert actuator(f"log:{tmp_path}/x").path == f"{tmp_path}/x"
+    assert actuator("cursor:low=-2,-3").low == (-2.0, -3.0)
+    table = {"use": "act.Serial", "port": "/dev/x", "text": "{v}&?\n", "safe_text": "0", "baud": 9600}
+    assert actuator(table).text == "{v}&?\n"
+    dog = actuator({"use": "act.Watchdog", "actuator": table, "silence": 0.1})
+    assert (dog._inner.baud, dog.silence) == (9600, 0.1)
+    assert actuator("watchdog:udp:127.0.0.1:5005?silence=0.3").actuator == "udp:127.0.0.1:5005"
+
+
+@pytest.mark.parametrize(("wrong", "match"), [
+    ("usb:1", "one of act.Cursor.*got 'usb'"), ({"use": "os.system"}, "actuator.use needs"), ({}, "actuator.use"),
+    (3, "a text or a table"), ({"use": "act.UDP", "ot": "h:1"}, "actuator.ot is not known"),
+    ({"use": "act.UDP", "to": 3}, "actuator.to needs str"), ("udp:h:1?x=1", "x=1"),
+])  # fmt: skip
+def test_wrong_texts_and_tables_are_refused(wrong, match):
+    with pytest.raises(ConfigError, match=match):
+        actuator(wrong)
+
+
+def test_guards_are_made_of_tables():
+    guard = guard_from({"max_age": 1, "min_confidence": 0.5, "limits": [{"name": "v", "unit": "1", "high": 2}]})
+    assert (guard.max_age, guard.min_confidence) == (1.0, 0.5)
+    assert guard.limits == (Limits(name="v", unit="1", high=2.0),)
+    for wrong, match in [({"max_aeg": 1}, "max_aeg is not known"), ({"max_age": "1"}, "max_age needs a number"),
+                         ({"limits": {}}, "list of tables"), ({"limits": [{"nam": "v"}]}, r"limits\[0\].nam"),
+                         ({"limits": [{"name": "v", "unit": "1", "beyond": "x"}]}, "beyond"),
+                         (3, "a table")]:  # fmt: skip
+        with pytest.raises(ConfigError, match=match):
+            guard_from(wrong)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from ranvier.act._command import Approved, need_approved
 from ranvier.act._guard import Limits
@@ -17,14 +17,19 @@ if TYPE_CHECKING:
 class Actuator(Device):
     """A device that acts on the world.
 
-    Who writes one makes a dataclass of plain parameters and writes `_open`, `_start`, `_stop`, which reaches the safe
-    state, `_close`, and `_send`, which must return at once.
+    Who writes one makes a dataclass of plain parameters, says its `scheme`, and writes `_open`, `_start`, `_stop`,
+    which reaches the safe state, `_close`, and `_send`, which must return at once. `ranvier.testing.check_actuator`
+    checks it.
 
     Attributes
     ----------
+    scheme
+        What it is called in ``scheme:where?key=value``.
     sent, dropped
         Commands handed on, and commands that there was no room for; since it was made.
     """
+
+    scheme: ClassVar[str] = ""
 
     sent: int
     dropped: int

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 from ranvier.act._command import Approved
 from ranvier.act._queued import Queued
@@ -29,7 +30,8 @@ class Log(Queued):
     safe state ``{"at": ns, "safe": true}``. A thread writes, so that a slow disk does not keep the loop waiting.
     """
 
-    ROOM = 4096
+    scheme: ClassVar[str] = "log"
+    ROOM: ClassVar[int] = 4096
 
     path: str
 
@@ -62,4 +64,5 @@ class Log(Queued):
 
     def _close(self) -> None:
         if hasattr(self, "_file"):
-            self._file.close()
+            with suppress(OSError):  # a full disk was told where it was written to
+                self._file.close()

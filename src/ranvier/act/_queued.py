@@ -5,10 +5,11 @@ from __future__ import annotations
 import abc
 from collections import deque
 from threading import Event, Thread
-from typing import Any
+from typing import Any, ClassVar
 
 from ranvier.act._actuator import Actuator
 from ranvier.act._command import Approved
+from ranvier.errors import DeviceError
 
 
 class Queued(Actuator):
@@ -19,8 +20,8 @@ class Queued(Actuator):
     next `send`.
     """
 
-    ROOM = 16  # commands that may wait; of more, the oldest are dropped
-    PATIENCE = 2.0  # that `stop` gives a write that hangs, at most [s]
+    ROOM: ClassVar[int] = 16  # commands that may wait; of more, the oldest are dropped
+    PATIENCE: ClassVar[float] = 2.0  # that `stop` gives a write that hangs, at most [s]
 
     _thread: Thread | None = None
     _failed: Exception | None = None
@@ -34,7 +35,9 @@ class Queued(Actuator):
 
     def _send(self, approved: Approved) -> bool:
         if self._failed is not None:
-            raise self._failed
+            raise DeviceError(
+                f"{type(self).__name__} could not carry out a command: {self._failed}. Look at it, then open it afresh."
+            ) from self._failed
         waiting = self._waiting
         waiting.append(approved)
         while len(waiting) > self.ROOM:

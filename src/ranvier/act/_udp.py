@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import socket
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from ranvier.act._actuator import Actuator
 from ranvier.act._command import Approved
@@ -22,11 +23,11 @@ def host_and_port(who: str, where: str) -> tuple[str, int]:
     return host.removeprefix("[").removesuffix("]"), int(port)
 
 
-def _opened(who: str, where: str, flags: int = 0) -> tuple[socket.socket, tuple[object, ...]]:
+def opened(who: str, where: str) -> tuple[socket.socket, Any]:
     """Return a socket for an address, and the address."""
     host, port = host_and_port(who, where)
     try:
-        family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM, flags=flags)[0]
+        family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
         return socket.socket(family, kind, proto), address
     except OSError as e:
         raise DeviceError(f"{who} cannot reach {where}: {e}. Look at the name and the network.") from e
@@ -50,13 +51,15 @@ class UDP(Actuator):
     counted; one that has expired is not sent.
     """
 
+    scheme: ClassVar[str] = "udp"
+
     to: str
 
     def __post_init__(self) -> None:
         host_and_port("UDP", self.to)
 
     def _open(self) -> None:
-        self._socket, address = _opened("UDP", self.to)
+        self._socket, address = opened("UDP", self.to)
         self._session = secrets.randbits(64)
         self._sequence = 0
         self._socket.setblocking(False)

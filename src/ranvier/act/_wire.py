@@ -54,22 +54,13 @@ class Frame(NamedTuple):
     contract: int
     values: tuple[float, ...]
 
-    def command(self, names: tuple[str, ...], units: tuple[str, ...], arrival: int, held: int) -> Command:
-        """Return the command as the receiver's clock has it.
-
-        Parameters
-        ----------
-        names, units
-            What sender and receiver agreed on.
-        arrival
-            When it arrived, by the receiver's clock [ns].
-        held
-            For how long it was on its way [ns].
-        """
-        shift = arrival - held - self.sent
+    def command(
+        self, names: tuple[str, ...], units: tuple[str, ...], *, shift: int = 0, graph: str = "", model: str = ""
+    ) -> Command:
+        """Return the command, with times moved from the sender's clock to the receiver's by `shift` [ns]."""
         return Command(
             values=self.values, names=names, units=units, sample=self.sample, age=self.age, confidence=self.confidence,
-            made=self.made + shift, expires=self.expires + shift, sequence=self.sequence,
+            graph=graph, model=model, made=self.made + shift, expires=self.expires + shift, sequence=self.sequence,
         )  # fmt: skip
 
 

@@ -197,6 +197,8 @@ def _coerce(value: Any, hint: Any, where: str, arrays: Arrays | None) -> Any:
             return tuple(
                 _coerce(v, a, f"{where}[{i}]", arrays) for i, (v, a) in enumerate(zip(value, args, strict=True))
             )
+    elif origin is dict and isinstance(value, Mapping):
+        return dict(value)
     elif (hint is np.ndarray or origin is np.ndarray) and arrays is not None and isinstance(value, str):
         if value in arrays:
             return arrays[value]

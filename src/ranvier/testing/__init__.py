@@ -1,5 +1,6 @@
 """The conformance suite and its scenes: shipped for others, imported by nothing that runs."""
 
+from ranvier.testing._actuator import check_actuator
 from ranvier.testing._compare import ConformanceError
 from ranvier.testing._format import check_format, check_recording
 from ranvier.testing._scene import Output, Scene, cuts_of, flow, scene
@@ -13,6 +14,7 @@ __all__ = [
     "Report",
     "Result",
     "Scene",
+    "check_actuator",
     "check_format",
     "check_recording",
     "check_stage",

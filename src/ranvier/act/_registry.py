@@ -1,0 +1,114 @@
+"""From a text or a table to an actuator: ``udp:127.0.0.1:5005``, or ``use = "act.UDP"`` with its keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+from ranvier.act._actuator import Actuator
+from ranvier.act._guard import Guard, Limits
+from ranvier.errors import ConfigError
+from ranvier.stage import build_dataclass, from_text, split_text
+
+
+def actuators() -> dict[str, type[Actuator]]:
+    """Return every actuator that can be made, by scheme: those of this room, and entry points ``ranvier.actuators``."""
+    room = import_module("ranvier.act")
+    found = [getattr(room, name) for name in room.__all__]
+    known = {c.scheme: c for c in found if isinstance(c, type) and issubclass(c, Actuator) and c.scheme}
+    return {**_plugins(), **known}
+
+
+def _plugins() -> dict[str, type[Actuator]]:
+    from importlib.metadata import entry_points  # slow to import
+
+    found = {}
+    for point in entry_points(group="ranvier.actuators"):
+        try:
+            thing = point.load()
+        except Exception as e:  # whatever an installed package raises when it is imported
+            raise ConfigError(
+                f"The actuator {point.name!r} ({point.value}) cannot be loaded: {type(e).__name__}: {e}. "
+                "Mend or uninstall its package."
+            ) from e
+        if not (isinstance(thing, type) and issubclass(thing, Actuator)):
+            raise ConfigError(f"The entry point {point.name!r} needs an Actuator; it gives {thing!r}. Tell its author.")
+        found[thing.scheme or point.name] = thing
+    return found
+
+
+def _name_of(cls: type[Actuator]) -> str:
+    parts = cls.__module__.split(".")
+    return f"{parts[1]}.{cls.__name__}" if parts[0] == "ranvier" and len(parts) > 1 else cls.scheme
+
+
+def _find(use: Any, where: str) -> type[Actuator]:
+    """Return the class behind a scheme or a name; plug-ins are looked for only where none of ours is meant."""
+    room = import_module("ranvier.act")
+    for name in room.__all__:
+        cls = getattr(room, name)
+        if isinstance(cls, type) and issubclass(cls, Actuator) and cls.scheme and use in (cls.scheme, _name_of(cls)):
+            return cls
+    plugins = _plugins()
+    if isinstance(use, str) and use in plugins:
+        return plugins[use]
+    names = sorted({_name_of(c) for c in actuators().values()} | set(actuators()))
+    raise ConfigError(f"{where} needs an actuator, one of {', '.join(names)}; got {use!r}. Mend the name.")
+
+
+def actuator(given: str | Mapping[str, Any], where: str = "actuator") -> Actuator:
+    """Return the actuator that a text or a table means; it is not opened.
+
+    Parameters
+    ----------
+    given
+        ``scheme:where?key=value``, or a table with `use` (``act.UDP``, or the scheme) and its parameters.
+    where
+        What it is called in errors, such as the key of a session file.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown scheme, key or value; the message names those that are known.
+
+    Examples
+    --------
+    >>> actuator("udp:127.0.0.1:5005")
+    UDP(to='127.0.0.1:5005')
+    >>> actuator({"use": "act.UDP", "to": "127.0.0.1:5005"}).to
+    '127.0.0.1:5005'
+    """
+    if isinstance(given, str):
+        scheme, rest = split_text(given)
+        made = from_text(_find(scheme, where), rest, f"{where} {scheme}")
+    elif isinstance(given, Mapping):
+        table = {k: v for k, v in given.items() if k != "use"}
+        made = build_dataclass(_find(given.get("use"), f"{where}.use"), table, where)
+    else:
+        raise ConfigError(f"{where} needs a text or a table; got {given!r}. Write scheme:where, or [{where}] with use.")
+    return made  # type: ignore[no-any-return]
+
+
+def guard_from(table: Mapping[str, Any], where: str = "guard") -> Guard:
+    """Return the guard that a table means: its parameters, and `limits`, a list of tables.
+
+    >>> guard_from({"max_age": 0.2, "limits": [{"name": "vx", "unit": "cm/s", "high": 5, "beyond": "clamp"}]}).max_age
+    0.2
+    """
+    if not isinstance(table, Mapping):
+        raise ConfigError(f"{where} needs a table; got {table!r}. Write [{where}] with keys below it.")
+    listed = table.get("limits", [])
+    if not isinstance(listed, list | tuple):
+        raise ConfigError(f"{where}.limits needs a list of tables; got {listed!r}. Write [[{where}.limits]] for each.")
+    limits = [build_dataclass(Limits, t, f"{where}.limits[{i}]") for i, t in enumerate(listed)]
+    numbers = {}
+    for key, value in table.items():
+        if key == "limits":
+            continue
+        if key not in ("max_age", "min_confidence"):
+            raise ConfigError(f"{where}.{key} is not known; known are limits, max_age, min_confidence. Mend the key.")
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise ConfigError(f"{where}.{key} needs a number; got {value!r}. Mend the value.")
+        numbers[key] = float(value)
+    return Guard(*limits, **numbers)
