@@ -2,6 +2,7 @@
 
 from ranvier.record._array import ArrayRecording, from_array
 from ranvier.record._base import BaseRecording, Mark, Segment
+from ranvier.record._export import Exported, export
 from ranvier.record._faults import Finding, faults
 from ranvier.record._format import Format
 from ranvier.record._open import formats, open, streams
@@ -15,6 +16,7 @@ __all__ = [
     "ArrayRecording",
     "BaseRecording",
     "Durable",
+    "Exported",
     "Finding",
     "Format",
     "Health",
@@ -24,6 +26,7 @@ __all__ = [
     "StreamEntry",
     "Stored",
     "Writer",
+    "export",
     "faults",
     "formats",
     "from_array",
