@@ -11,6 +11,7 @@ from ranvier.cli._bench import bench
 from ranvier.cli._check import check
 from ranvier.cli._demo import demo
 from ranvier.cli._evaluate import evaluate
+from ranvier.cli._export import export
 from ranvier.cli._fit import fit
 from ranvier.cli._inspect import inspect
 from ranvier.cli._run import run
@@ -48,7 +49,7 @@ def _ranvier(
 
 for panel, verbs in (
     ("See it work", (demo,)),
-    ("Work with recordings", (inspect, run, fit, evaluate)),
+    ("Work with recordings", (inspect, run, fit, evaluate, export)),
     ("Work with devices", (serve,)),
     ("Build and measure", (stages, check, warm, bench)),
 ):

@@ -43,7 +43,7 @@ def open_recording(path: Path, stream: str | None = None, partial: bool = False)
         options["stream"] = int(stream) if stream.isdecimal() else stream
     if partial:
         options["partial"] = True
-    return record.open(need_file(path, "A recording"), **options)
+    return record.open(path if path.suffix == ".rvr" else need_file(path, "A recording"), **options)
 
 
 def open_pipeline(path: Path) -> Any:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ranvier.errors import FormatError
 from ranvier.record._base import BaseRecording, Segment
 from ranvier.stream import Block, StreamInfo, is_all_valid
 
@@ -70,6 +71,16 @@ class Content:
         return sum(s.n for s in self.segments)
 
     @property
+    def first(self) -> int:
+        """Index of the first sample that there is."""
+        return self.segments[0].start
+
+    @property
+    def span(self) -> int:
+        """Samples from the first to the last, gaps counted."""
+        return self.segments[-1].stop - self.first
+
+    @property
     def gaps(self) -> list[Stretch]:
         return [Stretch(a.stop, b.start, -1) for a, b in zip(self.segments, self.segments[1:], strict=False)]
 
@@ -93,7 +104,7 @@ class Content:
         """Return where channels are invalid, or no finite numbers, in the order of time."""
         open_: dict[int, int] = {}
         found: list[Stretch] = []
-        end = 0
+        end = self.first
         for block in self.blocks():
             bad = ~np.isfinite(block.data)
             if block.start != end:
@@ -126,7 +137,9 @@ def content_of(recording: BaseRecording) -> Content:
         for e in recording.events.table
     ]
     content = Content(recording, info, recording.segments, marks)
-    if hasattr(recording, "notes_of"):
+    if not content.n_held:
+        raise FormatError(f"{info.name!r} holds no sample yet: there is nothing to export. Record first.")
+    if hasattr(recording, "log"):
         _from_session(content, recording)
     return content
 
@@ -140,12 +153,12 @@ def _from_session(content: Content, recording: Any) -> None:
     for name in recording.streams:
         if name != content.info.name and (decided := _decided(recording, name, content.info)):
             content.decided.append(decided)
-    for note in recording.notes_of("command"):
+    for note in recording.log("command"):
         text = json.dumps(note.payload, sort_keys=True, allow_nan=True)
         content.commands.append(MarkAt(note.sample / content.rate, text))
     lines = [
         (n.sample, float(n.payload["index"]), float(n.payload["time"]), float(n.payload["period"]))
-        for n in recording.notes_of("clock")
+        for n in recording.log("clock")
         if n.stream in ("", content.info.name) and {"index", "time", "period"} <= set(n.payload)
     ]
     for k, (sample, *_) in enumerate([*lines, (recording.n_samples,)] if lines else []):

@@ -31,7 +31,7 @@ def write(content: Content, out: Path, advance: Advance) -> None:
         raise FormatError(f"EDF holds at most 9998 channels; got {content.info.n_channels}. Export to NWB.")
     scalings = scalings_of(content, bits)
     each, seconds = _record(content, bits // 8)
-    n_records = -(-content.recording.n_samples // each)
+    n_records = -(-content.span // each)
     tals = _annotations(content, n_records * each)
     pieces, width = _packed(tals, n_records, seconds, bits // 8)
     worst = np.zeros(content.info.n_channels)
@@ -46,7 +46,7 @@ def write(content: Content, out: Path, advance: Advance) -> None:
 
 def _record(content: Content, width: int) -> tuple[int, str]:
     """Return the samples in a record, and its length [s] as the header says it, exact where 8 characters allow."""
-    rate, n, total = content.info.rate, content.info.n_channels, content.recording.n_samples
+    rate, n, total = content.info.rate, content.info.n_channels, content.span
     exact: list[tuple[int, str]] = []
     most = max(LARGEST // (n * width), 1)
     for each in range(1, min(most, max(4 * int(rate), 1), total) + 1):
@@ -78,8 +78,8 @@ def _annotations(content: Content, end: int) -> list[MarkAt]:
             said = " ".join(f"{c}={v:.6g}" for c, v in zip(decided.columns, row, strict=True))
             found.append(MarkAt(time, f"{decided.name} {said}"))
     found += [MarkAt(g.start / rate, "BAD_gap", (g.stop - g.start) / rate) for g in content.gaps]
-    if end > (n := content.recording.n_samples):
-        found.append(MarkAt(n / rate, "BAD_end", (end - n) / rate))
+    if end > (n := content.span):
+        found.append(MarkAt((content.first + n) / rate, "BAD_end", (end - n) / rate))
         content.notes.append(f"The last record was filled with {end - n} samples, marked BAD_end.")
     stretches = content.invalid()
     found += [MarkAt(s.start / rate, f"BAD_invalid {names[s.channel]}", (s.stop - s.start) / rate) for s in stretches]
@@ -87,7 +87,8 @@ def _annotations(content: Content, end: int) -> list[MarkAt]:
         content.notes.append(f"{len(stretches)} invalid stretches hold the last value, marked BAD_invalid.")
     if content.gaps:
         content.notes.append(f"{len(content.gaps)} gaps hold the last value, marked BAD_gap.")
-    return sorted(found, key=lambda m: m.onset)
+    zero = content.first / rate
+    return sorted((m._replace(onset=m.onset - zero) for m in found), key=lambda m: m.onset)
 
 
 def _packed(marks: list[MarkAt], n_records: int, seconds: str, width: int) -> tuple[list[bytes], int]:
@@ -119,8 +120,8 @@ def _records(
     low, high = np.array([s.digital for s in scalings]).T
     held = np.clip(np.round(-offset / step), low, high).astype(np.int32)
     rows: list[npt.NDArray[np.int32]] = []
-    waiting, index = 0, 0
-    n = content.recording.n_samples
+    waiting, index = 0, content.first
+    n = content.span
 
     def full() -> Iterator[npt.NDArray[np.int32]]:
         nonlocal rows, waiting

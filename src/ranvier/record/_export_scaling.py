@@ -75,12 +75,12 @@ def _scaling(low: float, high: float, step: float, bits: int) -> Scaling:
     if step > 0 and -top - 1 <= round(low / step) and round(high / step) <= top:
         need = max(abs(round(low / step)), abs(round(high / step)), 1)
         known = {2**k - e for k in range(4, bits) for e in (0, 1)} | {m * 10**k for k in range(7) for m in range(1, 10)}
-        ends = {top, min(need, top), *(n for n in known if need <= n <= top)}
+        ends = {top, *range(need, min(top, need + 200)), *(n for n in known if need <= n <= top)}
         if need > top:  # the lowest count alone has no positive twin
             return Scaling((-top - 1, top), (_text(step * (-top - 1)), _text(step * top)), True)
         end = min(sorted(ends), key=lambda n: abs(float(_text(-step * n)) / n / step + 1))
         lowest = _text(-step * end)  # its sign takes a character: the highest is written like it
-        if abs(float(lowest) / end + step) * need < 0.02 * step:
+        if abs(float(lowest) / end + step) * need < 0.05 * step:
             return Scaling((-end, end), (lowest, lowest.removeprefix("-")), True)
     if low == high:
         low, high = low - 1, high + 1
