@@ -141,6 +141,16 @@ class Source(Device):
         return self._counters
 
     @property
+    def patient(self) -> bool:
+        """Whether nothing is lost if nobody reads for a while, however long: a file is, a device is not."""
+        return False
+
+    @property
+    def tempo(self) -> float:
+        """Seconds of signal a second: 1 of every device, something else of a recording that is played faster."""
+        return 1.0
+
+    @property
     def settings(self) -> dict[str, str]:
         """What the device says of itself (firmware, gains, filters); goes into the recording."""
         return {}
@@ -152,6 +162,8 @@ class Source(Device):
         ------
         StateError
             Where it is not running.
+        EOFError
+            Where nothing more will come, as at the end of a file.
         DeviceError
             Where the device is gone. It may be closed, opened and started again; its indices then go on behind those
             of before, by the time that passed.

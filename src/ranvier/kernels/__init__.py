@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _WHERE = {
     "_body": ("Crossings", "Gate", "Level", "Step", "Store", "Tally", "Work"),
     "_program": ("Program",),
+    "_cache": ("cpu",),
     "_loop": (
         "EVENT_ROOM", "KINDS", "Loop", "best_width", "bins_state", "channel_state", "cores",
         "crossings_state", "gate_state", "tally_state",
@@ -34,7 +35,7 @@ _FILE = {name: file for file, names in _WHERE.items() for name in names}
 
 __all__ = [
     "Crossings", "EVENT_ROOM", "Gate", "KINDS", "Level", "Loop", "Program", "Step", "Store", "Tally", "Work",
-    "best_width", "bins_state", "channel_state", "cores", "crossings_state", "gate_state", "tally_state",
+    "best_width", "bins_state", "channel_state", "cores", "cpu", "crossings_state", "gate_state", "tally_state",
 ]  # fmt: skip
 
 

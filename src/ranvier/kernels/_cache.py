@@ -59,6 +59,13 @@ def fingerprint() -> str:
     return digest.hexdigest()[:16]
 
 
+def cpu() -> str:
+    """Return what LLVM calls this CPU: kernels are compiled for it."""
+    import llvmlite.binding as llvm
+
+    return str(llvm.get_host_cpu_name())
+
+
 def load_source(text: str) -> ModuleType:
     """Import generated `text` through the cache: written once under its hash, never rewritten in place."""
     with _LOADING:

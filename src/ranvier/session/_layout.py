@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ranvier.errors import FormatError
-from ranvier.session._describe import DTYPES, from_bytes, to_bytes
-from ranvier.stream import Array, StreamInfo
+from ranvier.session._describe import from_bytes, to_bytes
+from ranvier.stream import DTYPES, Array, StreamInfo
 
 MAGIC = int.from_bytes(b"RANVIER\x07", "little")
 SCHEMA = 1

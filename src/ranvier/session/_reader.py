@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +50,7 @@ class Reader:
         connection: socket.socket | None,
         leave: Callable[[Wake], None],
         newest: bool,
+        backlog: bool = False,
     ) -> None:
         from ranvier.kernels import _ring as words
 
@@ -76,6 +77,11 @@ class Reader:
         if found is not None:  # begin with the newest there is, or behind it
             _, k, _, n, _, before = found
             self._cursor, self._before = (k, before) if newest else (k + 1, before + n)
+            if backlog:
+                self._cursor = max(k + 1 - layout.slots + 2 * self._room, 0)
+                found = self._look(False)
+                if found is not None:
+                    self._cursor, self._before = found[1], found[5]
 
     def wait(self, timeout: float) -> bool:
         """Wait until there is something to read, at most `timeout` [s]; False: there is not, or never will be."""
@@ -123,6 +129,27 @@ class Reader:
         self.lost_samples += self._n
         self._n = 0
         return False
+
+    @property
+    def rows(self) -> int:
+        """Most samples of one block."""
+        return self._rows
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is something to read."""
+        return bool(self._written[0] != self._cursor)
+
+    def filenos(self) -> list[int]:
+        """Return what can be waited on together with other things; tell `woken` what of it was readable."""
+        return [self._wake.fileno(), *([] if self._connection is None else [self._connection.fileno()])]
+
+    def woken(self, ready: Sequence[int]) -> None:
+        """Take note of what was readable."""
+        if self._wake.fileno() in ready:
+            self._wake.clear()
+        if self._connection is not None and self._connection.fileno() in ready:
+            self._forsaken = True
 
     @property
     def closed(self) -> bool:

@@ -96,7 +96,7 @@ class Ring:
         return cls(info, Layout.of(info, rows, kept + max(kept // (ROOM - 1), 1)), name)
 
     @staticmethod
-    def attach(name: str, *, newest: bool = False) -> Reader:
+    def attach(name: str, *, newest: bool = False, backlog: bool = False) -> Reader:
         """Return a reader of a ring that another process of this user (or this one) has made.
 
         Parameters
@@ -105,6 +105,9 @@ class Ring:
             That it was given.
         newest
             As for `reader`.
+        backlog
+            Whether it begins with the oldest block that is safely there, instead of the next: for a recorder that was
+            started again.
 
         Raises
         ------
@@ -118,7 +121,7 @@ class Ring:
             layout = read_header(os.pread(fd, PAGE, 0), os.fstat(fd).st_size)
             memory = look(fd, layout.nbytes)
             info = read_info(layout, memory)
-            return Reader(info, layout, memory, wake, connection, lambda _: None, newest)
+            return Reader(info, layout, memory, wake, connection, lambda _: None, newest, backlog)
         except BaseException:
             connection.close()
             raise

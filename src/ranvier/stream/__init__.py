@@ -8,9 +8,11 @@ from ranvier.stream._device import Device, HostClock
 from ranvier.stream._events import EVENT, Chunk, Events, codes_of, merge_events
 from ranvier.stream._info import EventInfo, Info, Origin, StreamInfo
 from ranvier.stream._recording import Entities, Recording
+from ranvier.stream._table import DTYPES, info_from_table, info_to_table
 from ranvier.stream._trials import Targets, Trials
 
 __all__ = [
+    "DTYPES",
     "EVENT",
     "Array",
     "Block",
@@ -34,6 +36,8 @@ __all__ = [
     "all_valid",
     "codes_of",
     "concatenate",
+    "info_from_table",
+    "info_to_table",
     "is_all_valid",
     "merge_events",
 ]

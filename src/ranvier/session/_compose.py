@@ -1,0 +1,46 @@
+"""How a graph is joined to the entrances of its sources: the same way live and in replay."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ranvier.act import Map
+from ranvier.denoise import Integrity
+from ranvier.errors import ContractError
+from ranvier.stage import Chain, Graph, Node, Stage, chain
+
+
+def split(graph: Stage) -> tuple[Stage, Map | None]:
+    """Return what decides, and the map from decision to command that ends a chain; None where there is none."""
+    if isinstance(graph, Chain) and isinstance(graph.stages[-1], Map):
+        return chain(*graph.stages[:-1]), graph.stages[-1]
+    if isinstance(graph, Map):
+        raise ContractError(
+            "Session needs something that decides before act.Map; got a Map alone. Write decoder | Map."
+        )
+    return graph, None
+
+
+def entered(entrances: Sequence[Stage], graph: Stage) -> Stage:
+    """Return a graph behind the entrances of its signal ports, one each, in order.
+
+    A graph that begins with an `Integrity` of its own replaces the one of its source.
+    """
+    ports = [p for p in graph.inputs if p.kind == "signal"]
+    if len(ports) != len(entrances):
+        raise ContractError(
+            f"Session needs one source for each signal of its graph; got {len(entrances)} for {len(ports)} "
+            f"({', '.join(p.name for p in ports)}). Name a source for each."
+        )
+    if len(ports) == 1:
+        return chain(*_without_second(entrances[0], graph), graph)
+    nodes = [Node(f"entrance {p.name}", e, (p.name,)) for p, e in zip(ports, entrances, strict=True)]
+    inside = tuple(f"entrance {p.name}" if p.kind == "signal" else p.name for p in graph.inputs)
+    results = tuple(f"graph.{p.name}" for p in graph.outputs)
+    return Graph(tuple(graph.inputs), (*nodes, Node("graph", graph, inside)), results)
+
+
+def _without_second(entrance: Stage, graph: Stage) -> tuple[Stage, ...]:
+    first = graph.stages[0] if isinstance(graph, Chain) else graph
+    parts = entrance.stages if isinstance(entrance, Chain) else (entrance,)
+    return tuple(p for p in parts if not (isinstance(first, Integrity) and isinstance(p, Integrity)))

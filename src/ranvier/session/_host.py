@@ -1,0 +1,91 @@
+"""What a session asks of the machine it runs on: priority, a core of its own, and no garbage collection meanwhile."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from ranvier.errors import ConfigError
+
+FIFO = 10  # priority asked for, of 1 to 99: above every ordinary thread, below what the kernel itself needs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """What to ask for; what is not permitted is reported, and the session goes on without it.
+
+    Parameters
+    ----------
+    realtime
+        Whether the loop's thread asks for a fixed real-time priority (SCHED_FIFO, Linux).
+    core
+        The core that the loop's thread asks to stay on; None for any.
+    """
+
+    realtime: bool = False
+    core: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.core is not None and not 0 <= self.core < (os.cpu_count() or 1):
+            raise ConfigError(
+                f"host.core needs 0 to {(os.cpu_count() or 1) - 1}; got {self.core}. Name a core there is."
+            )
+
+
+@contextmanager
+def undisturbed(host: Host) -> Iterator[dict[str, Any]]:
+    """Ask for what `host` says for this thread; yield what was granted; give it back at the end."""
+    granted: dict[str, Any] = {"realtime": False, "core": None}
+    before = None
+    linux = hasattr(os, "sched_setaffinity")
+    if host.core is not None and linux:
+        with suppress(OSError):
+            before = os.sched_getaffinity(0)
+            os.sched_setaffinity(0, {host.core})
+            granted["core"] = host.core
+    if host.realtime and hasattr(os, "sched_setscheduler"):
+        with suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(FIFO))
+            granted["realtime"] = True
+    collecting, switch = gc.isenabled(), sys.getswitchinterval()
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    sys.setswitchinterval(0.0005)  # s: another thread that computes gives the interpreter back ten times sooner
+    try:
+        yield granted
+    finally:
+        sys.setswitchinterval(switch)
+        gc.unfreeze()
+        if collecting:
+            gc.enable()
+        if granted["realtime"]:
+            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+        if before is not None:
+            os.sched_setaffinity(0, before)
+
+
+class Spare:
+    """Collects garbage while there is nothing else to do: young objects only, at most once in a while.
+
+    Parameters
+    ----------
+    every
+        How long between two collections [s].
+    """
+
+    def __init__(self, every: float = 1.0) -> None:
+        self._every = round(every * 1e9)
+        self._last = time.monotonic_ns()
+
+    def use(self, now: int) -> None:
+        """Collect, if it is time."""
+        if now - self._last > self._every:
+            self._last = now
+            gc.collect(0)

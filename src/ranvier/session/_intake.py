@@ -1,0 +1,150 @@
+"""Intake: the thread in which a device's samples come into their ring, and what it tells the loop besides."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import deque
+from threading import Event, Thread
+from typing import Any
+
+from ranvier.acquire import Mark, Packet, Source
+from ranvier.errors import DeviceError, RanvierError
+from ranvier.session._ring import Ring
+
+TURN = 0.05  # s that the thread waits for samples before it looks whether it shall end
+SHORT = 0.0005  # s between two looks whether there is room for more of a patient source
+AGAIN = (0.2, 0.5, 1.0, 2.0, 5.0)  # s before each attempt to reach a lost device, the last for all that follow
+
+Said = tuple[str, int, dict[str, Any]]  # kind of note, sample, payload
+
+
+class Intake:
+    """Carries what a source delivers into a ring, in a thread of its own, and finds a lost device again.
+
+    Parameters
+    ----------
+    source
+        Open, not yet running.
+    ring
+        For its samples.
+    fitter
+        Is told index and arrival of every packet and answers with clock fits; None for none.
+
+    Attributes
+    ----------
+    said
+        What the loop should write down: the loop takes it from the left. A queue that threads share without a lock.
+    marks
+        Marks that the device itself reported.
+    failure
+        Why it ended, if not as asked.
+    taken
+        Up to which sample the loop has come: it says so here, and a patient source waits for it.
+    """
+
+    def __init__(self, source: Source, ring: Ring, fitter: Any = None) -> None:
+        self.source, self.ring, self.fitter = source, ring, fitter
+        self.said: deque[Said] = deque(maxlen=4096)
+        self.marks: deque[Mark] = deque(maxlen=65536)
+        self.failure: RanvierError | None = None
+        self.clock: Any = None  # the newest fit
+        self.reconnected = self.taken = 0
+        self._room = ring.block * ring.slots // 4
+        self._stop = Event()
+        self._thread = Thread(target=self._run, name=f"intake of {source.info.name}", daemon=True)
+        self._next = 0
+        self._base = 0
+
+    @property
+    def over(self) -> bool:
+        """Whether the thread has ended."""
+        return not self._thread.is_alive()
+
+    def start(self) -> None:
+        """Start the device and the thread."""
+        self.source.start(time.monotonic_ns)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop the device, let the thread end, close the ring for writing."""
+        self._stop.set()
+        if self._thread.ident is not None:
+            self._thread.join(10)
+        with contextlib.suppress(RanvierError, OSError):
+            self.source.stop()
+        self.ring.close()
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.is_set():
+                try:
+                    self._take(self.source.read(TURN))
+                except EOFError:
+                    return
+                except DeviceError as e:
+                    self.said.append(("gap", self._next, {"reason": "device lost", "error": str(e)}))
+                    if not self._reach_again(e):
+                        return
+        except (RanvierError, OSError) as e:
+            self.failure = e if isinstance(e, RanvierError) else DeviceError(str(e))
+            self.said.append(("gap", self._next, {"reason": "intake failed", "error": str(e)}))
+        finally:
+            with contextlib.suppress(RanvierError, OSError):
+                self.source.stop()
+            self.ring.close()
+
+    def _take(self, packets: list[Packet | Mark]) -> None:
+        for packet in packets:
+            if isinstance(packet, Mark):
+                self.marks.append(packet._replace(sample=packet.sample + self._base))
+                continue
+            start = packet.start + self._base
+            if start < self._next:
+                self.said.append(("gap", self._next, {"reason": "index went back", "to": start}))
+                continue
+            if start > self._next:
+                self.said.append(("gap", self._next, {"reason": "lost", "samples": start - self._next}))
+            self.ring.write(packet.samples, start, packet.arrival)
+            self._next = start + len(packet.samples)
+            while self.source.patient and self._next - self.taken > self._room and not self._stop.wait(SHORT):
+                pass
+            if self.fitter is not None:
+                fit = self.fitter.feed(self._next, packet.arrival)
+                if fit is not None:
+                    self.clock = fit
+                    self.said.append(("clock", fit.since, as_table(fit)))
+
+    def _reach_again(self, error: DeviceError) -> bool:
+        """Open and start the device anew until it answers; its count goes on behind what was, by the time between."""
+        gone = time.monotonic_ns()
+        attempt = 0
+        while not self._stop.wait(AGAIN[min(attempt, len(AGAIN) - 1)]):
+            attempt += 1
+            before = self.source.info
+            try:
+                self.source.close()
+                self.source.open()
+                if self.source.info != before:
+                    self.failure = DeviceError(
+                        f"{type(self.source).__name__} needs the device that it began with; after it was lost another "
+                        "one answered, with other channels or another rate. Start a new session for it."
+                    )
+                    return False
+                self.source.start(time.monotonic_ns)
+            except (RanvierError, OSError):
+                continue
+            away = (time.monotonic_ns() - gone) / 1e9
+            self._base = self._next + max(round(away * float(before.rate)), 1)
+            self.reconnected += 1
+            self.said.append(("gap", self._next, {"reason": "device back", "away_s": away, "attempts": attempt}))
+            return True
+        self.failure = error
+        return False
+
+
+def as_table(fit: Any) -> dict[str, Any]:
+    """Return a clock fit as plain numbers."""
+    return {
+        "since": fit.since, "index": fit.index, "time": fit.time, "period": fit.period, "uncertainty": fit.uncertainty,
+    }  # fmt: skip

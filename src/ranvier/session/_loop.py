@@ -1,0 +1,328 @@
+"""Loop: the one thread in which blocks become decisions, and decisions approved commands."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+from ranvier.act import Actuator, Command, Commands, Guard, Refused
+from ranvier.errors import RanvierError
+from ranvier.session._budget import Budget
+from ranvier.session._histogram import Histogram
+from ranvier.session._host import Spare
+from ranvier.session._intake import Intake
+from ranvier.session._notes import NoteWriter
+from ranvier.session._output import pack
+from ranvier.session._reader import Reader
+from ranvier.session._waiting import Together
+from ranvier.stage import Align, Chain, Graph, Run, as_tuple
+from ranvier.stream import Block, Control
+
+TURN = 0.02  # s that the loop waits for samples before it looks after everything else
+SILENT = 0.5  # part of the patience of an Align after which a silent stream is given up for now
+NEVER = 2**62
+COUNTED = (
+    "blocks", "samples", "decisions", "invalid", "approved", "refused", "skipped", "missed", "unsent", "restarts",
+)  # fmt: skip
+
+
+class Loop:
+    """Takes blocks as they come, steps the graph, and sees every command through budget, guard and actuator.
+
+    Parameters
+    ----------
+    run
+        The graph behind its entrances, started; None to let samples pass, for a session that only records.
+    mapping
+        From decision to command, started; None where nothing is to act.
+    readers, intakes
+        One each a signal port, in the order of the graph.
+    guard, actuator, budget
+        What a command must pass, where it goes, and how old its input may be.
+    notes
+        Where everything that happens is written down; None: nowhere.
+    landing
+        From markers to the events of the graph's event port; None without one.
+    commands
+        Makes commands of decisions; None where nothing is to act.
+    look
+        Called with what came out and what became of it, after it has gone out: nothing here may take long.
+
+    Attributes
+    ----------
+    latency
+        Histograms by name: ``input age`` at the action, ``compute`` a block, ``arrival to done`` a block, ``arrival to
+        command``.
+    counts
+        Blocks, samples, decisions, commands approved, refused, skipped, missed, and so on.
+    """
+
+    def __init__(
+        self,
+        run: Run | None,
+        mapping: Run | None,
+        readers: Sequence[Reader],
+        intakes: Sequence[Intake],
+        *,
+        guard: Guard | None = None,
+        actuator: Actuator | None = None,
+        budget: Budget | None = None,
+        notes: NoteWriter | None = None,
+        landing: Any = None,
+        commands: Commands | None = None,
+        look: Callable[[Block, list[Any]], None] | None = None,
+    ) -> None:
+        self.run: Any = run
+        self.mapping, self.readers, self.intakes = mapping, tuple(readers), tuple(intakes)
+        self.guard: Any = guard
+        self.actuator, self.budget, self.notes, self.landing = actuator, budget, notes, landing
+        self.commands, self.look = commands, look
+        self.latency = {name: Histogram() for name in ("input age", "compute", "arrival to done", "arrival to command")}
+        self.counts = dict.fromkeys(COUNTED, 0)
+        self.stopping = ""  # why the loop ends of itself
+        self._stops = [0] * len(self.readers)
+        self._heard = [0] * len(self.readers)
+        self._silent = [False] * len(self.readers)
+        self._controls = 0
+        self._lost = [0] * len(self.readers)
+        self._periods = [1e9 / float(r.info.rate) for r in self.readers]
+        self._empty = [np.zeros((0, *r.info.shape), r.info.dtype) for r in self.readers]
+        self._ports, self._align = ["signal"], None
+        if run is not None:
+            self._newest = as_tuple(run.info)[0].origin.newest
+            self._fresh = run.save()
+            self._ports = [p.kind for p in run.stage.inputs]
+            self._names = [p.name for p in run.stage.inputs if p.kind == "signal"]
+            found = find_align(run.stage) if len(self.readers) > 1 else None
+            self._align = (found[0], found[1].patience * SILENT * 1e9) if found else None
+
+    def go(self, until: int = NEVER, samples: int = NEVER, stop: Callable[[], bool] = lambda: False) -> None:
+        """Run until a host time [ns], a number of samples of the first source, or until asked to stop."""
+        together, spare, clock = Together(self.readers), Spare(), time.monotonic_ns
+        alone = len(self.readers) == 1 and len(self._ports) == 1
+        reader = self.readers[0]
+        self._heard = [clock()] * len(self.readers)
+        while not self.stopping and not stop() and self._stops[0] < samples:
+            if not together.wait(TURN):
+                if all(r.closed for r in self.readers):
+                    break
+            elif alone:
+                block = reader.read()
+                if block is not None:
+                    self._turn(0, block, reader)
+            else:
+                for port, r in enumerate(self.readers):
+                    block = r.read()
+                    if block is not None:
+                        self._turn(port, block, r)
+            now = clock()
+            self._look_after(now)
+            spare.use(now)
+            if now >= until:
+                break
+
+    def finish(self) -> None:
+        """Write down what is left to say when nothing comes any more: the latencies of all, and what devices said."""
+        self._look_after(time.monotonic_ns())
+        for name, histogram in self.latency.items():
+            self._say("latency", self._stops[0], {"of": name, **histogram.as_table()})
+        for port, intake in enumerate(self.intakes):
+            self._say("health", self._stops[port], {"counters": intake.source.counters.as_dict()}, port)
+
+    def _turn(self, port: int, block: Block, reader: Reader) -> None:
+        """One block: through the graph, and what comes of it to where it belongs."""
+        clock, counts = time.monotonic_ns, self.counts
+        if block.start != self._stops[port] and reader.lost_blocks:
+            self._unseen(port, block.start, reader)
+        begin = clock()
+        first = None if self.run is None else self._step(port, block)
+        done = clock()
+        stop, n = block.stop, block.n
+        if not reader.intact():
+            self._overtaken(port, stop)
+            return
+        self._stops[port] = self.intakes[port].taken = stop
+        self._heard[port] = done
+        if first is not None and first.n:
+            self._decide(first, reader.arrival, stop, port)
+        counts["blocks"] += 1
+        counts["samples"] += n
+        self.latency["compute"].add(done - begin)
+        self.latency["arrival to done"].add(done - reader.arrival)
+
+    def _step(self, port: int, block: Block) -> Block:
+        """Step the graph; return its first output."""
+        run = self.run
+        out = run.step(*self._chunks(port, block)) if len(self._ports) > 1 else run.step(block)
+        if len(run.controls) != self._controls:
+            self._write_controls()
+        return out if type(out) is Block else as_tuple(out)[0]
+
+    def _chunks(self, port: int, block: Block) -> list[Any]:
+        """Return what goes into every port when a block has come at one of them."""
+        chunks: list[Any] = []
+        signal = 0
+        for kind in self._ports:
+            if kind != "signal":
+                chunks.append(self.landing.take(block.stop))
+                continue
+            chunks.append(block if signal == port else Block(self._empty[signal], self._stops[signal]))
+            signal += 1
+        return chunks
+
+    def _decide(self, out: Block, arrival: int, stop: int, port: int) -> None:
+        """See every row of what came out through budget, guard and actuator; then write it down."""
+        wanted = out if self.mapping is None else self.mapping.step(out)
+        said = []
+        for i in range(out.n):
+            newest = self._newest(out.start + i) if out.at is None else int(out.at[i])
+            when = self._time_of(newest, arrival, stop, port)
+            verdict = self._act(wanted.data[i], wanted.valid[i], newest, when, arrival)
+            self.counts["decisions"] += 1
+            said.append((newest, verdict))
+        if self.notes is not None:
+            self.notes.write("output", pack(out), port, said[-1][0])
+            for newest, verdict in said:
+                if verdict is not None:
+                    self.notes.write("command", json.dumps(verdict).encode(), port, newest)
+        if self.look is not None:
+            self.look(out, [verdict for _, verdict in said])
+
+    def _time_of(self, newest: int, arrival: int, stop: int, port: int) -> float:
+        """Return when a sample was taken [ns]: by the clock of its device, or reckoned back from when it arrived."""
+        fit = self.intakes[port].clock if self.intakes else None
+        if fit is not None:
+            return float((fit.time + (newest - fit.index) * fit.period) * 1e9)
+        return arrival - (stop - 1 - newest) * self._periods[port]
+
+    def _act(self, row: Any, valid: Any, newest: int, when: float, arrival: int) -> dict[str, Any] | None:
+        """Make a command of a row and see it through; return what is to be written down, None where there is none."""
+        counts, now = self.counts, time.monotonic_ns()
+        age = max(now - when, 0.0) / 1e9
+        command = None
+        if self.commands is not None:
+            command = self.commands.of(row, valid, sample=newest, age=age, made=now)
+        if command is None:
+            counts["invalid"] += not valid.all()
+            self.latency["input age"].add(int(age * 1e9))
+            return None
+        said: dict[str, Any] = {"sequence": command.sequence}
+        if self.budget is not None and age > self.budget.age:
+            counts["missed"] += 1
+            said["missed"] = self.budget.miss
+        if said.get("missed", "warn") != "warn":
+            counts["skipped"] += 1
+            if said["missed"] == "stop":
+                self.stopping = f"the input of an action was {age:.3g} s old, which the budget does not allow"
+        else:
+            self._through(command, now, said)
+        sent = time.monotonic_ns()
+        self.latency["input age"].add(int(age * 1e9) + sent - now)
+        self.latency["arrival to command"].add(sent - arrival)
+        said |= {
+            "wanted": command.values, "age": age, "confidence": _number(command.confidence), "made": command.made,
+            "expires": command.expires,
+        }  # fmt: skip
+        return said
+
+    def _through(self, command: Command, now: int, said: dict[str, Any]) -> None:
+        """Ask the guard, and send what it approves."""
+        verdict = self.guard.approve(command, now)
+        if isinstance(verdict, Refused):
+            self.counts["refused"] += 1
+            said["refused"] = {
+                "reason": verdict.reason, "name": verdict.name, "got": _number(verdict.got),
+                "limit": _number(verdict.limit), "at": verdict.at,
+            }  # fmt: skip
+            return
+        self.counts["approved"] += 1
+        said["given"] = verdict.given
+        said["at"] = verdict.at
+        try:
+            if self.actuator is not None and not self.actuator.send(verdict):
+                self.counts["unsent"] += 1
+                said["unsent"] = "no room"
+        except RanvierError as e:
+            self.counts["unsent"] += 1
+            said["unsent"] = str(e)
+
+    def _unseen(self, port: int, start: int, reader: Reader) -> None:
+        """Write down that the loop was too slow for a stretch of samples, which the recording has all the same."""
+        lost = reader.lost_blocks
+        if lost != self._lost[port]:
+            self._lost[port] = lost
+            self._say("control", start, {"kind": "unseen", "port": port, "from": self._stops[port], "to": start})
+
+    def _overtaken(self, port: int, stop: int) -> None:
+        """Forget what was made of samples that were overwritten meanwhile, by beginning afresh behind them."""
+        if self.run is not None:
+            self.run.restore(self._fresh)
+        self.counts["restarts"] += 1
+        self._lost[port] = self.readers[port].lost_blocks
+        self._say("control", stop, {"kind": "restart", "port": port, "from": self._stops[port], "to": stop})
+        self._stops[port] = stop
+
+    def _look_after(self, now: int) -> None:
+        """Write down what the devices' threads said, and give up or take back silent streams."""
+        for port, intake in enumerate(self.intakes):
+            while intake.said:
+                kind, sample, payload = intake.said.popleft()
+                self._say(kind, sample, payload, port)
+        if self._align:
+            self._listen(now)
+
+    def _listen(self, now: int) -> None:
+        """Send `Align` a timeout for a stream that fell silent, and a resume when it is heard again."""
+        name, patience = self._align or ("", 0.0)
+        for port in range(1, len(self.readers)):
+            silent = now - self._heard[port] > patience
+            if silent != self._silent[port]:
+                self._silent[port] = silent
+                kind = "timeout" if silent else "resume"
+                at = self._stops[0]
+                payload = {"port": self._names[port]}
+                self.run.control(Control(at_sample=at, kind=kind, node=name, payload=payload))
+                self._write_controls()
+
+    def _write_controls(self) -> None:
+        for control in self.run.controls[self._controls :]:
+            self._say("control", control.at_sample, asdict(control))
+        self._controls = len(self.run.controls)
+
+    def _say(self, kind: str, sample: int, payload: dict[str, Any], port: int = 0) -> None:
+        if self.notes is not None:
+            self.notes.write(kind, json.dumps(payload, default=_plain).encode(), port, sample)
+
+
+def _number(value: float) -> float | None:
+    """Return what JSON can hold: no number is none."""
+    return value if isfinite(value) else None
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON has no word for in words that it has."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    return value.tolist() if hasattr(value, "tolist") else str(value)
+
+
+def find_align(stage: Any, path: str = "") -> tuple[str, Any] | None:
+    """Return the path of the first `Align` in a graph, and it; None where there is none."""
+    if isinstance(stage, Align):
+        return path, stage
+    inside: list[tuple[str, Any]] = []
+    if isinstance(stage, Chain):
+        inside = [(str(i), s) for i, s in enumerate(stage.stages)]
+    elif isinstance(stage, Graph):
+        inside = [(n.name, n.stage) for n in stage.nodes]
+    for name, s in inside:
+        found = find_align(s, f"{path}/{name}" if path else name)
+        if found is not None:
+            return found
+    return None

@@ -1,0 +1,182 @@
+"""The process that records: follows the rings of a session, writes what comes, says how it fares; ends with them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ranvier.errors import RanvierError
+from ranvier.record import Stored, Writer
+from ranvier.session._notes import Note, NoteReader
+from ranvier.session._output import unpack
+from ranvier.session._reader import Reader
+from ranvier.session._ring import Ring
+from ranvier.session._waiting import Together
+from ranvier.stream import StreamInfo, info_from_table
+
+TURN = 0.02  # s that it waits for something before it flushes what it has
+SAY = 0.5  # s between two words about how it fares
+AHEAD = 600.0  # s of free space under which it warns
+
+
+class Recording:
+    """What is being recorded: readers on one side, the writer on the other.
+
+    Parameters
+    ----------
+    given
+        What the session sent: path, head, streams, outputs, notes, and whether to resume.
+    """
+
+    def __init__(self, given: dict[str, Any]) -> None:
+        resume = bool(given["resume"])
+        self.names = list(given["streams"])
+        self.readers = {name: Ring.attach(said["ring"], backlog=resume) for name, said in given["streams"].items()}
+        self.notes = NoteReader(Ring.attach(given["notes"], backlog=True))
+        self.outputs = {name: info_from_table(table) for name, table in given["outputs"].items()}
+        streams = {
+            name: Stored(self.readers[name].info, gain=_gain(said["gain"]), unit=said["unit"])
+            for name, said in given["streams"].items()
+        }
+        streams |= {name: Stored(info, masked=True) for name, info in self.outputs.items()}
+        self.writer = Writer(given["path"], given["head"], streams, resume=resume)
+        self.scratch = {name: np.empty((r.rows, *r.info.shape), r.info.dtype) for name, r in self.readers.items()}
+        self.seen = dict.fromkeys(self.names, 0)
+        self.lost = dict.fromkeys(self.names, 0)
+        self.number = -1 if not resume else _last_note(given["path"])
+        if given["model"] and not resume:
+            model = np.fromfile(given["model"], np.uint8)
+            self.writer.note("graph", payload={"bytes": len(model)}, arrays={"model": model})
+        if resume:
+            self.writer.note("gap", payload={"reason": "recorder started again", "stops": self.writer.stops})
+
+    def samples(self) -> bool:
+        """Write what is in the rings; return whether there was anything."""
+        found = False
+        for name, reader in self.readers.items():
+            while (block := reader.read()) is not None:
+                found = True
+                n = block.n
+                copy = self.scratch[name][:n]
+                np.copyto(copy, block.data)
+                if reader.intact():
+                    self._append(name, copy, block.start, reader.arrival)
+            self._lost(name, reader)
+        return found
+
+    def _append(self, name: str, samples: Any, start: int, arrival: int) -> None:
+        stop = self.writer.stops[name]
+        if start < stop:  # written by the process before this one
+            samples, start = samples[stop - start :], stop
+        if len(samples):
+            self.writer.append(name, samples, start, arrival)
+            self.seen[name] = start + len(samples)
+
+    def _lost(self, name: str, reader: Reader) -> None:
+        if reader.lost_samples != self.lost[name]:
+            n = reader.lost_samples - self.lost[name]
+            self.lost[name] = reader.lost_samples
+            self.writer.note("loss", name, self.seen[name], payload={"reason": "recorder too slow", "samples": n})
+
+    def said(self) -> bool:
+        """Write the notes that came; return whether there were any."""
+        found = self.notes.read()
+        for note in found:
+            if note.number > self.number:
+                self.number = note.number
+                self._note(note)
+        return bool(found)
+
+    def _note(self, note: Note) -> None:
+        stream = self.names[note.stream] if 0 <= note.stream < len(self.names) else ""
+        if note.kind == "output":
+            name = next(iter(self.outputs))
+            info = self.outputs[name]
+            if isinstance(info, StreamInfo):
+                block, stop = unpack(note.payload, info), self.writer.stops[name]
+                if block.stop > stop:  # or the process before this one wrote it
+                    self.writer.append_block(name, block.cut(max(stop - block.start, 0), block.n), note.host)
+            return
+        payload = json.loads(note.payload)
+        self.writer.note(note.kind, stream, note.sample, note.host, {"number": note.number, **payload})
+
+    def status(self, state: str) -> dict[str, Any]:
+        """Return how it fares."""
+        health, durable = self.writer.health, self.writer.durable
+        left = health.seconds_left
+        return {
+            "state": state, "pid": os.getpid(), "samples": self.seen, "durable": dict(durable.samples),
+            "bytes": health.bytes, "lost": {k: v + self.lost.get(k, 0) for k, v in health.lost.items()},
+            "notes_lost": health.notes_lost + self.notes.lost, "seconds_left": None if left == float("inf") else left,
+            "free_bytes": shutil.disk_usage(self.writer.path).free, "disk_warning": bool(left < AHEAD),
+            "error": str(health.error or ""), "wanted": self.number,
+        }  # fmt: skip
+
+
+def record(recording: Recording) -> None:
+    """Follow the rings until all are closed and empty."""
+    readers = [*recording.readers.values()]
+    together, told = Together(readers), 0.0
+    while True:
+        over = all(r.closed for r in readers) and recording.notes.closed
+        together.wait(TURN)
+        more = recording.samples()
+        more |= recording.said()
+        recording.writer.flush()
+        now = time.monotonic()
+        if now - told > SAY:
+            told = now
+            say(recording.status("recording"))
+        if over and not more:
+            break
+    recording.writer.close()
+    say(recording.status("closed"))
+
+
+def say(word: dict[str, Any]) -> None:
+    """Tell the session, as long as it hears."""
+    try:
+        sys.stdout.write(json.dumps(word) + "\n")
+        sys.stdout.flush()
+    except (BrokenPipeError, ValueError):
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  the session is no more; what it left is still written
+
+
+def main() -> int:
+    """Read from standard input what to record, and do it."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # it ends with the rings, and not before all is written
+    given = json.loads(sys.stdin.readline())
+    try:
+        recording = Recording(given)
+    except (RanvierError, OSError) as e:
+        say({"state": "failed", "error": str(e)})
+        return 2
+    say(recording.status("recording"))
+    record(recording)
+    return 0
+
+
+def _gain(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _last_note(path: str) -> int:
+    """Return the number of the last note of a session that is in a recording."""
+    from ranvier import record as room
+
+    recording: Any = room.open(Path(path))
+    numbers = [int(n.payload["number"]) for n in recording.log() if "number" in n.payload]
+    return max(numbers, default=-1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,119 @@
+"""Recorder: the process that writes a session down, as the session sees it; when it dies, another takes over."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+from ranvier.errors import StateError
+
+READY = 30.0  # s that it may take to come up: it compiles, where nothing was compiled before
+LEAVE = 20.0  # s that it may take to write what is left
+TIRED = 5  # deaths in a row without a word between, after which nobody takes over any more
+
+
+class Recorder:
+    """Starts the process that records, hears how it fares, and starts another one if it dies.
+
+    What is in the rings is not lost by that: the next one begins with the oldest sample that was not written.
+
+    Parameters
+    ----------
+    path
+        Folder to make.
+    head
+        What the recording says of itself.
+    streams
+        For each stream its ring's name, gain and unit.
+    outputs
+        For each output of the graph its description.
+    notes
+        Name of the ring of notes.
+    model
+        File of the fitted graph, which goes into the recording.
+
+    Attributes
+    ----------
+    health
+        What it said last: samples written and durable, bytes, losses, free space, an error; and how often it died.
+    """
+
+    def __init__(
+        self, path: Path, head: Mapping[str, Any], streams: Mapping[str, Mapping[str, Any]],
+        outputs: Mapping[str, Any], notes: str, model: Path | None = None,
+    ) -> None:  # fmt: skip
+        self._given = {
+            "path": str(path), "head": dict(head), "streams": dict(streams), "outputs": dict(outputs), "notes": notes,
+            "model": None if model is None else str(model),
+        }  # fmt: skip
+        self.health: dict[str, Any] = {"path": str(path), "state": "starting", "deaths": 0, "heard": 0}
+        self.process: subprocess.Popen[bytes] | None = None
+        self._ready, self._closing = Event(), Event()
+        self._thread = Thread(target=self._follow, name="recorder's word", daemon=True)
+
+    def start(self) -> None:
+        """Start it, and wait until it records."""
+        self.process = self._spawn(False)
+        self._thread.start()
+        if not self._ready.wait(READY) or self.health["state"] == "failed":
+            why = self.health.get("error") or f"no word from it for {READY:g} s"
+            self.close()
+            raise StateError(
+                f"The recorder cannot record to {self._given['path']}: {why} Mend that, or record elsewhere."
+            )
+
+    def _spawn(self, resume: bool) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ranvier.session._record_process"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            start_new_session=True,  # a Ctrl-C at the terminal is the session's business
+        )  # fmt: skip
+        if process.stdin is not None:
+            process.stdin.write(json.dumps({**self._given, "resume": resume}).encode() + b"\n")
+            process.stdin.close()
+        return process
+
+    def _follow(self) -> None:
+        """Hear what the process says; start another when it ends without having said so."""
+        died = 0
+        while self.process is not None and self.process.stdout is not None:
+            for line in self.process.stdout:
+                died = 0
+                self._hear(line)
+            self.process.stdout.close()
+            code = self.process.wait()
+            if self.health["state"] in ("closed", "failed") or self._closing.is_set():
+                break
+            died += 1
+            self.health["deaths"] += 1
+            if died >= TIRED or not self._ready.is_set():
+                self.health |= {"state": "failed", "error": f"The process ended {died} times in a row (code {code})."}
+                break
+            self.process = self._spawn(True)
+        self._ready.set()
+
+    def _hear(self, line: bytes) -> None:
+        try:
+            said = json.loads(line)
+        except ValueError:
+            return  # not ours: a library that writes to standard output
+        if isinstance(said, dict):
+            self.health |= said | {"heard": time.monotonic_ns()}
+            if said.get("state") == "recording":
+                self._ready.set()
+
+    def close(self) -> None:
+        """Wait until everything is written: the rings were closed before. Kill it, if that takes too long."""
+        if self.process is None:
+            return
+        self._thread.join(LEAVE)
+        if self._thread.is_alive():
+            self._closing.set()
+            self.process.kill()
+            self._thread.join(LEAVE)
+            self.health |= {"state": "failed", "error": f"It took longer than {LEAVE:g} s to end and was killed."}

@@ -1,0 +1,290 @@
+"""Session: sources, graph, guard and actuator in motion, with a recorder beside them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from ranvier.acquire import Source
+from ranvier.act import Actuator, Commands, Guard
+from ranvier.errors import ContractError, RanvierError, StateError
+from ranvier.session._budget import Budget
+from ranvier.session._compose import entered, split
+from ranvier.session._host import Host, undisturbed
+from ranvier.session._intake import Intake
+from ranvier.session._loop import NEVER, Loop
+from ranvier.session._notes import NoteWriter, notes_ring
+from ranvier.session._report import Report
+from ranvier.session._ring import Ring
+from ranvier.stage import Run, Stage, as_tuple, save_model
+from ranvier.stream import Info, StreamInfo
+
+if TYPE_CHECKING:
+    from typing import Self
+
+KEPT = 4.0  # s that the rings hold: how long a recorder may be away, or the loop behind, without a loss
+LIFETIME = 0.5  # s after which a command must not be carried out, without a budget
+
+
+class Session:
+    """Devices, a graph and what it drives, running: every decision dated, every command guarded, everything recorded.
+
+    Parameters
+    ----------
+    source
+        Where samples come from; or several by name, one for each signal port of the graph, in its order (those joined
+        by an `Align` are named like its ports).
+    graph
+        The fitted pipeline, as it was trained on recordings: it is fed numbers in their unit. If it ends with
+        `act.Map`, what comes before is the decision. None to record only.
+    actuator, guard
+        What is driven, and what every command must pass; a session that acts needs both.
+    record
+        Folder of the recording (``.rvr``) to make; None for none.
+    budget
+        How old the input of an action may be, and what happens if it is older.
+    host
+        What to ask of the machine.
+    cores
+        Threads that may share the channels of the compiled loop.
+    head
+        What else the recording shall say of itself: subject, task, the session's file.
+    look
+        Called in the loop's thread with each block of decisions and what became of them; it must return at once.
+
+    Notes
+    -----
+    The loop runs in the thread that calls `run`, each device in a thread of its own, the recorder in a process of its
+    own. `stop` is safe to call at any time and from any thread. The actuator is brought into its safe state before
+    anything else ends.
+
+    Examples
+    --------
+    >>> from ranvier import denoise, record
+    >>> import numpy as np
+    >>> rec = record.from_array(np.zeros((500, 2), "f4"), rate=250)
+    >>> with Session(Replay(rec, speed=0), denoise.Bandpass(8, 30)) as s:
+    ...     s.run()
+    >>> s.report.counts["samples"]
+    500
+    """
+
+    def __init__(
+        self,
+        source: Source | Mapping[str, Source],
+        graph: Stage | None = None,
+        *,
+        actuator: Actuator | None = None,
+        guard: Guard | None = None,
+        record: str | Path | None = None,
+        budget: Budget | None = None,
+        markers: Sequence[Any] = (),
+        host: Host | None = None,
+        cores: int = 1,
+        head: Mapping[str, Any] | None = None,
+        look: Callable[[Any, list[Any]], None] | None = None,
+    ) -> None:
+        self.sources = {"signal": source} if isinstance(source, Source) else dict(source)
+        if graph is not None and not isinstance(graph, Stage):
+            raise ContractError(f"Session needs a fitted graph; got {type(graph).__name__}. Fit it first.")
+        if (actuator is None) != (guard is None):
+            raise ContractError(
+                f"Session needs a guard for its actuator, and an actuator for its guard; got only "
+                f"{'a guard' if actuator is None else 'an actuator'}. Give both, or neither."
+            )
+        if graph is None and actuator is not None:
+            raise ContractError("Session needs a graph to act on anything; got an actuator alone. Give a graph.")
+        if not self.sources or (graph is None and record is None):
+            raise ContractError("Session needs a source, and a graph or a recording to make; got neither. Give one.")
+        self.graph, self.actuator, self.guard, self.budget = graph, actuator, guard, budget
+        self.markers = tuple(markers)
+        self.host, self.cores, self.look = host or Host(), cores, look
+        self.record = None if record is None else Path(record)
+        self.head = dict(head or {})
+        self.report = Report()
+        self._recorder: Any = None
+        self._intakes: list[Intake] = []
+        self._rings: list[Ring] = []
+        self._loop: Loop | None = None
+        self._notes: Ring | None = None
+        self._wish = ""
+        self._running = False
+
+    # life -------------------------------------------------------------------------------------------
+    def start(self) -> None:
+        """Open the devices, design and compile the graph, start the recorder; then let samples flow."""
+        if self._running:
+            raise StateError("Session.start needs a session that does not run; this one does. Stop it first.")
+        self._running = True
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start(self) -> None:
+        name = f"{os.getpid()}-{uuid4().hex[:8]}"
+        for source in self.sources.values():
+            source.open()
+            if source.patient and self.record is not None:
+                raise ContractError(
+                    f"Session needs a source with a pace to record from; got {type(source).__name__} as fast as it is "
+                    "taken. Give it a speed."
+                )
+        run, mapping, commands = self._prepared()
+        named = self.record is not None
+        self._rings = [
+            Ring.create(s.info, KEPT, name=f"{name}-{i}" if named else None)
+            for i, s in enumerate(self.sources.values())
+        ]
+        self._notes = notes_ring(f"{name}-notes", KEPT) if named else None
+        notes = None if self._notes is None else NoteWriter(self._notes)
+        if self.record is not None:
+            self._recorder = self._recorded(self.record, name, run)
+        for source, ring in zip(self.sources.values(), self._rings, strict=True):
+            self._intakes.append(Intake(source, ring, None if source.patient else fitter(source)))
+        readers = [ring.reader() for ring in self._rings]
+        guard = self.guard
+        if guard is not None and self.actuator is not None and commands is not None:
+            guard = guard.within(self.actuator.limits)
+            guard.check(commands.channels)
+            self.actuator.check(commands.channels)
+            self.actuator.open()
+            self.actuator.start()
+        self._loop = Loop(
+            run, mapping, readers, self._intakes, guard=guard, actuator=self.actuator, budget=self.budget, notes=notes,
+            commands=commands, look=self.look,
+        )  # fmt: skip
+        self.report.begin(self._loop, list(self.sources), self._recorder, guard)
+        for intake in self._intakes:
+            intake.start()
+
+    def _prepared(self) -> tuple[Run | None, Run | None, Commands | None]:
+        """Return graph and map in motion, on what the opened sources deliver; all that compiles, compiles here."""
+        if self.graph is None:
+            return None, None, None
+        decider, mapping = split(self.graph)
+        whole = entered([s.entrance for s in self.sources.values()], decider)
+        infos = self._infos(whole)
+        run = Run(whole, *infos, cores=self.cores)
+        decision = as_tuple(run.info)[0]
+        if not isinstance(decision, StreamInfo):
+            raise ContractError(
+                f"Session needs a graph that puts out decisions; got events ({decision.name!r}). End it with a stage "
+                "that makes samples of them, such as features.BinnedCounts."
+            )
+        mapped = None if mapping is None else Run(mapping, decision)
+        if self.actuator is None:
+            return run, mapped, None
+        lifetime = LIFETIME if self.budget is None else self.budget.age
+        said = decision if mapped is None else mapped.info
+        return run, mapped, Commands(said, lifetime=lifetime, graph=whole.id, model=self.graph.id)
+
+    def _infos(self, whole: Stage) -> tuple[Info, ...]:
+        signals = iter([s.info for s in self.sources.values()])
+        if any(p.kind == "events" for p in whole.inputs):
+            raise ContractError("Session needs markers for a graph with an event port; got none. Give markers.")
+        return tuple(next(signals) for _ in whole.inputs)
+
+    def _recorded(self, path: Path, name: str, run: Run | None) -> Any:
+        """Start the recorder, and wait until it records."""
+        from ranvier.session._head import head_of, output_of, stored_of
+        from ranvier.session._recorder import Recorder
+
+        streams = {
+            port: {"ring": f"{name}-{i}", **stored_of(source.entrance)}
+            for i, (port, source) in enumerate(self.sources.items())
+        }
+        with TemporaryDirectory() as folder:
+            model = None
+            if self.graph is not None:
+                model = Path(folder) / "graph.rvm"
+                save_model(self.graph, model)
+            recorder = Recorder(path, head_of(self, run), streams, output_of(run), f"{name}-notes", model)
+            recorder.start()
+        return recorder
+
+    def run(
+        self, *, minutes: float = 0.0, seconds: float = 0.0, samples: int = 0, stop: Callable[[], bool] | None = None
+    ) -> Report:
+        """Run the loop in this thread, for a time, until the sources end, or until `stop`.
+
+        Parameters
+        ----------
+        minutes, seconds
+            How long [min, s]; 0 of both for as long as there are samples.
+        samples
+            Of the first source; 0 for any number.
+        stop
+            Asked after each block; True ends the loop.
+        """
+        if self._loop is None:
+            raise StateError("Session.run needs a session that was started. Write: with session: session.run().")
+        length = 60 * minutes + seconds
+        until = time.monotonic_ns() + round(length * 1e9) if length else NEVER
+        ended = stop or (lambda: False)
+        with undisturbed(self.host) as granted:
+            self.report.granted = granted
+            self._loop.go(until, samples or NEVER, lambda: bool(self._wish) or ended())
+        self.report.ended = self._loop.stopping or self._wish or ("time" if time.monotonic_ns() >= until else "source")
+        return self.report
+
+    def stop(self, why: str = "asked") -> None:
+        """Bring the actuator into its safe state, stop everything else; always safe to call."""
+        self._wish = self._wish or why
+        if not self._running:
+            return
+        self._running = False
+        errors: list[Exception] = []
+        for step in (self._stop_actuator, self._stop_intakes, self._stop_recorder, self._close_sources):
+            try:
+                step()
+            except (RanvierError, OSError) as e:
+                errors.append(e)
+        self.report.end()
+        if errors:
+            raise errors[0]
+
+    def _stop_actuator(self) -> None:
+        if self.guard is not None:
+            self.guard.stop()
+        if self.actuator is not None:
+            self.actuator.close()
+
+    def _stop_intakes(self) -> None:
+        for intake in self._intakes:
+            intake.stop()
+        if self._loop is not None:
+            self._loop.finish()
+
+    def _stop_recorder(self) -> None:
+        if self._notes is not None:
+            self._notes.close()
+        for ring in self._rings:
+            ring.close()
+        if self._recorder is not None:
+            self._recorder.close()
+
+    def _close_sources(self) -> None:
+        for source in self.sources.values():
+            source.close()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, e: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop("asked" if kind is None else kind.__name__)
+
+
+def fitter(source: Source) -> Any:
+    """Return what fits a source's clock."""
+    from ranvier.acquire import ClockFitter
+
+    return ClockFitter(float(source.info.rate) * source.tempo)

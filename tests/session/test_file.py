@@ -1,0 +1,71 @@
+"""Session files: what is wrong is named with its place; everything can be overridden."""
+
+import pytest
+
+from ranvier.errors import ConfigError
+from ranvier.session._file import check_session, overridden, read_session
+
+GOOD = {
+    "schema": 1, "pipeline": "mi.rvm", "source": "lsl:name=EEG", "record": "s02.rvr",
+    "budget": {"age": 0.2, "miss": "skip"},
+    "guard": {"max_age": 0.2, "limits": [{"name": "vx", "unit": "cm/s", "low": -5, "high": 5, "beyond": "clamp"}]},
+    "actuator": {"use": "act.UDP", "to": "127.0.0.1:5005"}, "watchdog": 0.5, "host": {"realtime": True, "core": 0},
+}  # fmt: skip
+
+
+def test_a_whole_file_is_read(tmp_path):
+    import tomli_w
+
+    path = tmp_path / "s.toml"
+    path.write_text(tomli_w.dumps(GOOD))
+    found = read_session(path, ["budget.age=0.1", "guard.limits=[]", "source=cyton:/dev/ttyUSB0", "host.cores=2"])
+    assert (found.budget.age, found.guard.limits, found.source) == (0.1, (), "cyton:/dev/ttyUSB0")
+    assert (found.host.realtime, found.host.cores) == (True, 2)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"budget.age": -1}, "budget.age"),
+        ({"budget.agee": 1}, "budget.agee.*known are age, miss"),
+        ({"budget.miss": "wait"}, "budget.miss.*warn"),
+        ({"sorce": "x"}, "sorce.*known are schema, pipeline"),
+        ({"guard.limits": [{"name": "vx"}]}, "guard.limits.0.unit"),
+        ({"guard.limits": [{"name": "vx", "unit": "1", "lo": 1}]}, "lo.*known are name, unit, low"),
+        ({"schema": 2}, "schema"),
+        ({"schema": None}, "schema"),
+        ({"sources": {"a": "b"}}, "both or neither"),
+        ({"actuator": None}, "guard.*actuator"),
+        ({"pipeline": None, "record": None}, "neither"),
+        ({"watchdog": 0}, "watchdog"),
+        ({"host.cores": 0}, "host.cores"),
+        ({"seconds": "long"}, "seconds"),
+    ],
+)
+def test_what_is_wrong_is_named(change, said):
+    table = overridden(GOOD, [])
+    for key, value in change.items():
+        *way, last = key.split(".")
+        place = table
+        for name in way:
+            place = place[name]
+        if value is None:
+            del place[last]
+        else:
+            place[last] = value
+    with pytest.raises(ConfigError, match=said):
+        check_session(table, "s.toml")
+
+
+@pytest.mark.parametrize("text", ["budget", "=1", "budget..age=1", "source.x=1"])
+def test_overrides_need_a_key_and_a_value(text):
+    with pytest.raises(ConfigError, match="--set"):
+        overridden(GOOD, [text])
+
+
+def test_no_file_and_no_toml(tmp_path):
+    with pytest.raises(ConfigError, match="readable TOML"):
+        read_session(tmp_path / "none.toml")
+    (tmp_path / "bad.toml").write_bytes(b"\xff = [")
+    with pytest.raises(ConfigError, match="readable TOML"):
+        read_session(tmp_path / "bad.toml")
