@@ -100,6 +100,8 @@ def test_events_texts_and_spikes_are_marks():
     codec = OpenEphysCodec([0], "probe")
     early = codec.feed(message(0, "event", ttl, struct.pack("<BBQ", 3, 1, 8), b"EVENT"), 11)
     assert early == []  # before the first sample there is no index
+    before = ttl | {"sample_num": 998}  # lies before the first sample
+    assert codec.feed(message(0, "event", before, struct.pack("<BBQ", 3, 1, 8), b"EVENT")) == []
     out = fed(codec, messages[:1])
     out += codec.feed(message(2, "event", ttl, struct.pack("<BBQ", 3, 0, 0), b"EVENT"), 12)
     out += codec.feed(message(3, "event", text, b"go\x07 left", b"EVENT"), 13)
@@ -108,8 +110,8 @@ def test_events_texts_and_spikes_are_marks():
         Mark(3.0, "line 3 on", 1.0, 11),
         Mark(3.0, "line 3 off", 0.0, 12),
         Mark(4.0, "go left", 0.0, 13),
-        Mark(6.0, "spike Stereotrode 1", 4.0, 14),
     ]
+    assert fed(codec, messages[1:])[1:] == [Mark(6.0, "spike Stereotrode 1", 4.0, 14)]  # behind its sample
 
 
 # what is missing ------------------------------------------------------------------------------------

@@ -71,7 +71,7 @@ class OpenEphys(Source):
         self._numbers: tuple[int, ...] = ()
         self._name = ""
         self._first: int | None = None
-        self._end, self._last = 0, 0  # index behind the newest sample, and when it came [ns]
+        self._end, self._last = 0, 0.0  # index behind the newest sample, and when it came [s]
         self._heard = self._beat = 0.0
         self._asked = False
         self._uuid = str(uuid.uuid4())
@@ -106,14 +106,14 @@ class OpenEphys(Source):
             while self._data.poll(0):
                 self._data.recv_multipart()
             rate = float(self.info.rate)
-            passed = round((self._clock() - self._last) * 1e-9 * rate) if self._end else 0
+            passed = round((time.monotonic() - self._last) * rate) if self._end else 0
             self._codec = OpenEphysCodec(
                 self._numbers,
                 self._name,
                 counters=self._counters,  # type: ignore[arg-type]
                 first=self._first,
                 floor=self._end,
-                anew=self._end + max(passed, 0),
+                anew=self._end + passed,
                 rate=rate,
             )
             self._heard = time.monotonic()
@@ -145,7 +145,7 @@ class OpenEphys(Source):
                 break
         for packet in out:
             if isinstance(packet, Packet):
-                self._end, self._last = packet.start + len(packet.samples), packet.arrival
+                self._end, self._last = packet.start + len(packet.samples), self._heard
         self._first = self._codec.first if self._codec.first is not None else self._first
         if self._codec.restarted:
             raise DeviceError(f"OpenEphys needs one run; the GUI at {self.host} began to count anew. Start it again.")

@@ -18,7 +18,7 @@ LONGEST = 1 << 16  # bytes of a header
 MOST_SAMPLES = 1 << 20  # of one channel in one message
 MOST_CHANNELS = 1 << 14
 LAST = 1 << 62  # sample numbers lie below
-WAITING = 256  # marks that are kept until the first sample says where index 0 is
+WAITING = 256  # marks that are kept until their sample is there
 TEXT = 200  # characters that a label may have
 TTL, MESSAGE = 3, 5  # types of events
 
@@ -101,11 +101,12 @@ class OpenEphysCodec:
     Notes
     -----
     A message has an envelope, a JSON header and a payload. One message brings one channel of one buffer: float32, in
-    the unit of the GUI (uV), native byte order of little endian machines. All channels with one ``sample_num`` make a
-    packet. Where one is missing when the next buffer begins, its numbers are nan (`incomplete`); its message is counted
-    in `missed`. A header is not believed: sizes, types and ranges are checked, and what does not fit is `damaged`. TTL
-    events are marks ``line 3 on``, texts are marks of their own, spikes are marks ``spike NAME`` with the sorted unit
-    as their value. One buffer is held back at the most; the first is left out where its beginning is missing.
+    the unit of the GUI (uV), little endian. All channels with one ``sample_num`` make a packet. Where one is missing
+    when the next buffer begins, its numbers are nan (`incomplete`); its message is counted in `missed`. A header is not
+    believed: sizes, types and ranges are checked, and what does not fit is `damaged`. TTL events are marks
+    ``line 3 on``, texts are marks of their own, spikes are marks ``spike NAME`` with the sorted unit as their value;
+    they come behind the packet that holds their sample. One buffer is held back at the most; the first is left out
+    where its beginning is missing.
 
     References
     ----------
@@ -134,6 +135,7 @@ class OpenEphysCodec:
         self._joined = False
         self._arrival = 0
         self._number: int | None = None  # of the next message
+        self._start: int | None = None  # index of the first sample
         self._waiting: list[tuple[Instant, int]] = []
 
     @property
@@ -197,15 +199,22 @@ class OpenEphysCodec:
         self.counters.samples += len(samples) - known
         self.counters.incomplete += not self._seen.all()
         packet = Packet(samples[known:], index + known, self._arrival, (self._from + known) / self._rate)
-        waiting, self._waiting = self._waiting, []
-        return [packet, *self._placed(waiting)]
+        self._start = index if self._start is None else self._start
+        return [packet, *self._placed([])]
 
     def _placed(self, instants: list[tuple[Instant, int]]) -> list[Packet | Mark]:
-        """Return marks with their index, or keep what they are made of until there is one."""
-        if not self._count.begun:
-            self._waiting = (self._waiting + instants)[-WAITING:]
+        """Return the marks whose sample is there; keep the others. What lies before the first sample is left out."""
+        known = self._waiting + instants
+        if self._start is None:
+            self._waiting = known[-WAITING:]
             return []
-        return [Mark(float(self._count.index(i.sample)), i.label, i.value, arrival) for i, arrival in instants]
+        places = [self._count.index(instant.sample) for instant, _ in known]
+        self._waiting = [k for k, at in zip(known, places, strict=True) if at >= self._count.next][-WAITING:]
+        return [
+            Mark(float(at), instant.label, instant.value, arrival)
+            for (instant, arrival), at in zip(known, places, strict=True)
+            if self._start <= at < self._count.next
+        ]
 
 
 # headers ------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from typing import ClassVar, final
 import numpy as np
 
 from ranvier.acquire._rhx_codec import FRAMES, RhxCodec
-from ranvier.acquire._rhx_commands import Remote, Word, enabled, wanted
+from ranvier.acquire._rhx_commands import QUIET, Remote, Word, enabled, wanted
 from ranvier.acquire._source import Counters, Mark, Packet, Source
 from ranvier.errors import DeviceError
 from ranvier.stream import Channels, StreamInfo
@@ -74,7 +74,7 @@ class IntanRHX(Source):
         self._words: list[Word] = []
         self._settings: dict[str, str] = {}
         self._lines = -1  # word of the digital inputs at the newest sample
-        self._end, self._last = 0, 0  # index behind the newest sample, and when it came [ns]
+        self._end, self._last = 0, 0.0  # index behind the newest sample, and when it came [s]
         self._heard = 0.0
 
     @property
@@ -109,20 +109,22 @@ class IntanRHX(Source):
     def _start(self) -> None:
         if self._remote is None or self._socket is None:
             raise DeviceError(f"IntanRHX lost RHX at {self.host}. Close it and open it again.")
-        self._socket.setblocking(False)
+        self._remote.put("runmode", "stop")
+        self._socket.settimeout(QUIET)
+        end = time.monotonic() + self.timeout
         try:
-            while self._socket.recv(CHUNK):
-                pass  # what was on its way when it was stopped
-        except BlockingIOError:
+            while time.monotonic() < end and self._socket.recv(CHUNK):
+                pass  # what was on its way when it was stopped: its timestamps are those of the run before
+        except TimeoutError:
             pass
         except OSError as e:
             raise DeviceError(f"IntanRHX lost the waveform port at {self.host}:{self._port} ({e}).") from e
         rate = float(self.info.rate)
-        passed = round((self._clock() - self._last) * 1e-9 * rate) if self._end else 0
+        passed = round((time.monotonic() - self._last) * rate) if self._end else 0
         n = sum(w.what != "digital" for w in self._words)
         digital = n < len(self._words)
         self._codec = RhxCodec(
-            n + digital, rate=rate, digital=digital, counters=self._counters, base=self._end + max(passed, 0)
+            n + digital, rate=rate, digital=digital, counters=self._counters, base=self._end + passed
         )
         self._lines, self._heard = -1, time.monotonic()
         self._remote.put("runmode", "run")
@@ -168,7 +170,7 @@ class IntanRHX(Source):
             for packet in self._codec.feed(data, now):
                 out.append(packet)
                 out += self._marks(packet)
-                self._end, self._last = packet.start + len(packet.samples), now
+                self._end, self._last = packet.start + len(packet.samples), self._heard
             if self._codec.restarted:
                 raise DeviceError(f"IntanRHX needs one run; RHX at {self.host} began to count anew. Start it again.")
         return out

@@ -169,11 +169,12 @@ class OpenEphysServer(DeviceServer):
     def _buffer(self, samples: Array, start: int) -> None:
         stream, width = self.info.name, max(1, round(PULSE * self.info.rate))
         labels = sorted(set(self.feed.event_info.labels.values())) if hasattr(self.feed, "event_info") else []
-        for sample, label, _ in self.events_between(start, start + len(samples)):
-            line = labels.index(label) % LINES
-            for at, on in ((sample, 1), (sample + width, 0)):
-                self._event(stream, TTL, at, struct.pack("<BBQ", line, on, on << line))
-            self._event(stream, MESSAGE, sample, label.encode())
+        for late, on in ((width, 0), (0, 1)):
+            for sample, label, _ in self.events_between(max(start - late, 0), max(start + len(samples) - late, 0)):
+                line = labels.index(label) % LINES
+                self._event(stream, TTL, sample + late, struct.pack("<BBQ", line, on, on << line))
+                if on:
+                    self._event(stream, MESSAGE, sample, label.encode())
         for i, name in enumerate(self.info.channels.names):
             content = {
                 "stream": stream,
