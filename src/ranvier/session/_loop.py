@@ -130,6 +130,7 @@ class Loop:
     def finish(self) -> None:
         """Write down what is left to say when nothing comes any more: the latencies of all, and what devices said."""
         self._look_after(time.monotonic_ns())
+        self._say("text", self._stops[0], {"of": "end", "stops": self._stops, "why": self.stopping})
         for name, histogram in self.latency.items():
             self._say("latency", self._stops[0], {"of": name, **histogram.as_table()})
         for port, intake in enumerate(self.intakes):
