@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import json
 import pickle
 import timeit
 from collections import Counter
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ranvier.act import Approved, Command, Guard, Limits, Refused
+from ranvier.act import Approved, Command, Guard, Limits, Refused, note
 from ranvier.act._command import REASONS
 from ranvier.errors import ConfigError, ContractError, SafetyError
 from ranvier.stream import Channels
@@ -132,6 +133,25 @@ def test_every_reason_has_a_case():
 @pytest.mark.parametrize("values", [(None, 0.0), ("1", 0.0), (10**400, 0.0), (True, 0.0), (1j, 0.0)])
 def test_what_is_no_float_is_refused_not_raised(values):
     assert Guard().approve(command(values), 0).reason == "nan"
+
+
+@pytest.mark.parametrize("reason", CASES)
+def test_what_was_said_fits_into_a_recording(reason):
+    options, wanted, now = CASES[reason]
+    guard = Guard(RANGE, **options)
+    first = note(guard.approve(command((1.0, 0.0), 1, confidence=1.0), 0))
+    assert (first["wanted"], first["given"], first["at"]) == ([1.0, 0.0], [1.0, 0.0], 0)
+    if reason == "stopped":
+        guard.stop()
+    said = note(guard.approve(wanted, now))
+    assert said["refused"] == reason
+    assert json.loads(json.dumps(said, allow_nan=False)) == said
+
+
+def test_a_clamped_command_is_noted_as_wanted_and_given():
+    said = note(Guard(dataclasses.replace(RANGE, beyond="clamp")).approve(command((9.0, 0.0), confidence=nan), 0))
+    assert (said["wanted"], said["given"], said["confidence"]) == ([9.0, 0.0], [5.0, 0.0], None)
+    assert note(Guard().approve(command((nan, None)), 0))["wanted"] == ["nan", "None"]
 
 
 def test_messages_have_figures_with_units():

@@ -15,7 +15,7 @@ import pytest
 from ranvier.act import Command, Guard, Watchdog
 from ranvier.act import _watchdog as module
 from ranvier.act._wire import COMMAND, STOP, decode
-from ranvier.errors import ConfigError, DeviceError
+from ranvier.errors import ConfigError, DeviceError, StateError
 from ranvier.stream import Channels
 
 PATIENCE = 30.0  # a bound for failure, never waited for
@@ -59,9 +59,9 @@ def dog(peer):
         yield dog
 
 
-def start_loop(peer, silence=SILENCE):
+def start_loop(peer, silence=SILENCE, *how):
     loop = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("loop.py")), str(port(peer)), str(silence)],
+        [sys.executable, str(Path(__file__).with_name("loop.py")), str(port(peer)), str(silence), *how],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )  # fmt: skip
     assert select.select([loop.stdout], [], [], PATIENCE)[0]
@@ -140,6 +140,21 @@ def test_a_loop_that_hangs_is_noticed_and_taken_up_again(peer):
         assert again.sequence > stop.sequence
         loop.send_signal(signal.SIGKILL)
         until(peer, STOP)
+        assert wait_for_end(keeper)
+    finally:
+        end_loop(loop)
+
+
+def test_a_copy_of_the_loop_that_lives_on_leaves_it_to_the_silence(peer):
+    loop, keeper = start_loop(peer, 0.2, "fork")
+    try:
+        loop.send_signal(signal.SIGKILL)
+        last, at = None, 0
+        while last is None or last.kind == COMMAND:
+            before, last, at = last, decode(peer.recv(2000)), time.monotonic_ns()
+        assert before is not None
+        assert 0.2 <= (at - before.sent) * 1e-9 < 0.4
+        loop.stdin.close()
         assert wait_for_end(keeper)
     finally:
         end_loop(loop)
@@ -237,6 +252,8 @@ def test_a_dead_process_is_told_at_once_and_can_be_stopped_closed_and_opened_aga
     with pytest.raises(DeviceError, match="process is gone"):
         dog.start()
     dog.close()
+    with pytest.raises(StateError, match="it is closed"):
+        dog.status()
     dog.open()
     dog.start()
     assert dog.send(approved(3))

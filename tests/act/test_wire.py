@@ -1,11 +1,13 @@
 """Frames: whole or refused."""
 
 import os
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ranvier.act._pipe import Unpacker, pack
 from ranvier.act._wire import COMMAND, STOP, decode, encode, encode_stop, size_of
 from ranvier.errors import FormatError
 
@@ -43,6 +45,24 @@ def test_every_truncation_and_every_flipped_bit_is_refused():
 @given(st.binary(max_size=200), st.booleans())
 def test_random_bytes_are_refused(data, led):
     assert refused(FRAME[:4] + data if led else data)
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.binary(max_size=300)), max_size=8), st.lists(st.integers(0, 2500)))
+def test_messages_of_a_pipe_come_whole_however_they_are_cut(messages, cuts):
+    stream = b"".join(pack(kind, body) for kind, body in messages)
+    places = sorted({0, len(stream), *(c for c in cuts if c < len(stream))})
+    unpacker = Unpacker()
+    assert [m for a, b in pairwise(places) for m in unpacker.feed(stream[a:b])] == messages
+
+
+@given(st.binary(max_size=500))
+def test_random_bytes_in_a_pipe_are_messages_or_refused(data):
+    unpacker = Unpacker()
+    try:
+        found = unpacker.feed(data)
+    except FormatError:
+        return
+    assert sum(3 + len(body) for _, body in found) <= len(data)
 
 
 @pytest.mark.slow

@@ -1,7 +1,7 @@
 """Intention -> world: commands, the guard that alone approves them, and what they drive."""
 
 from ranvier.act._actuator import Actuator
-from ranvier.act._command import Approved, Command, Commands, Refused
+from ranvier.act._command import Approved, Command, Commands, Refused, note
 from ranvier.act._cursor import Cursor
 from ranvier.act._guard import Guard, Limits
 from ranvier.act._log import Log
@@ -15,5 +15,5 @@ from ranvier.act._watchdog import Watchdog
 
 __all__ = [
     "Actuator", "Approved", "Command", "Commands", "Cursor", "Guard", "LSLMarkers", "Limits", "Log", "Map", "Receiver",
-    "Refused", "Serial", "UDP", "Watchdog", "actuator", "actuators", "guard_from",
+    "Refused", "Serial", "UDP", "Watchdog", "actuator", "actuators", "guard_from", "note",
 ]  # fmt: skip

@@ -46,7 +46,7 @@ class Actuator(Device):
 
     @property
     def safe(self) -> bool:
-        """Whether it is in its safe state: whenever it does not run."""
+        """Whether it does not run; its safe state is reached when `stop` has returned."""
         return self._phase != "running"
 
     def check(self, channels: Channels) -> None:

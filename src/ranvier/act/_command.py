@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import nan
+from math import isfinite, nan
 from typing import Any, Final, NoReturn, final
 
 from ranvier.errors import ContractError, SafetyError
@@ -172,6 +172,28 @@ REASONS: Final = {
     "range": "out of range",
     "rate": "changes too fast",
 }
+
+
+def note(what: Approved | Refused) -> dict[str, Any]:
+    """Return what a guard said as a table for a recording, which fits into JSON: wanted and given, or the reason.
+
+    A number that is not finite is written as text, ``"nan"`` or ``"inf"``; an unknown confidence is None.
+    """
+    c = what.command
+    out: dict[str, Any] = {
+        "at": what.at, "sequence": c.sequence, "names": list(c.names), "units": list(c.units),
+        "wanted": [_number(v) for v in c.values], "sample": c.sample, "age": _number(c.age),
+        "confidence": c.confidence if isfinite(c.confidence) else None, "made": c.made, "expires": c.expires,
+        "graph": c.graph, "model": c.model,
+    }  # fmt: skip
+    if isinstance(what, Refused):
+        figures = {"got": _number(what.got), "limit": _number(what.limit)}
+        return {**out, "refused": what.reason, "name": what.name, **figures}
+    return {**out, "given": list(what.given)}
+
+
+def _number(v: Any) -> float | str:
+    return v if isinstance(v, float) and isfinite(v) else str(v)
 
 
 class Commands:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from dataclasses import dataclass
-from math import isfinite
 from pathlib import Path
 from typing import IO, Any, ClassVar
 
-from ranvier.act._command import Approved
+from ranvier.act._command import Approved, note
 from ranvier.act._queued import Queued
 from ranvier.errors import DeviceError
 
@@ -25,9 +24,8 @@ class Log(Queued):
 
     Notes
     -----
-    A command is ``{"at": ns, "sequence": ..., "names": [...], "units": [...], "wanted": [...], "given": [...],
-    "sample": ..., "age": s, "confidence": ... or null, "made": ns, "expires": ns, "graph": ..., "model": ...}``, the
-    safe state ``{"at": ns, "safe": true}``. A thread writes, so that a slow disk does not keep the loop waiting.
+    A command is what `act.note` makes of it: ``{"at": ns, "sequence": ..., "wanted": [...], "given": [...], ...}``; the
+    safe state is ``{"at": ns, "safe": true}``. A thread writes, so that a slow disk does not keep the loop waiting.
     """
 
     scheme: ClassVar[str] = "log"
@@ -45,13 +43,7 @@ class Log(Queued):
         self._write(approved)
 
     def _write(self, approved: Approved) -> None:
-        c = approved.command
-        self._line({
-            "at": approved.at, "sequence": c.sequence, "names": c.names, "units": c.units, "wanted": c.values,
-            "given": approved.given, "sample": c.sample, "age": c.age,
-            "confidence": c.confidence if isfinite(c.confidence) else None, "made": c.made, "expires": c.expires,
-            "graph": c.graph, "model": c.model,
-        })  # fmt: skip
+        self._line(note(approved))
 
     def _write_safe(self) -> None:
         while self._waiting:  # a record, not a deed: what was sent before the stop is written

@@ -96,6 +96,11 @@ class Receiver(Device):
     guard
         What else is refused: limits of the device, for example.
 
+    Attributes
+    ----------
+    error
+        What ended its thread before it was stopped; the actuator is safe then.
+
     Notes
     -----
     Refused are damaged datagrams, those of other values, those of a second sender until silence has ended the first,
@@ -117,6 +122,7 @@ class Receiver(Device):
         need_silence(self, self.silence)
         self._socket: socket.socket | None = None
         self._thread: Thread | None = None
+        self._dead_man: DeadMan | None = None
 
     @property
     def where(self) -> str:
@@ -129,7 +135,7 @@ class Receiver(Device):
     @property
     def counts(self) -> dict[str, int]:
         """What happened since it was started."""
-        if self._thread is None:
+        if self._dead_man is None:
             return {}
         return {"damaged": self._link.damaged, "foreign": self._link.foreign, **self._dead_man.counts()}
 
@@ -143,48 +149,50 @@ class Receiver(Device):
         self.actuator.open()
 
     def _start(self) -> None:
-        self._dead_man = DeadMan(self.actuator, self.silence, self.latch, self.guard.within(()), self._clock)
-        self._link = Link(self.names, self.units, self._renew)
+        dead_man = DeadMan(self.actuator, self.silence, self.latch, self.guard.within(()), self._clock)
+        self._dead_man, self._link = dead_man, Link(self.names, self.units, lambda: self._renew(dead_man))
         self.error, self._ends = None, os.pipe()
-        self._thread = Thread(target=self._work, args=(self._clock,), daemon=True)
+        self._thread = Thread(target=self._work, args=(dead_man, self._clock), daemon=True)
         self._thread.start()
 
-    def _renew(self) -> None:
-        latched = self._dead_man.guard.stopped
-        self._dead_man.guard = self.guard.within(())
+    def _renew(self, dead_man: DeadMan) -> None:
+        latched = dead_man.guard.stopped
+        dead_man.guard = self.guard.within(())
         if latched:
-            self._dead_man.guard.stop()
+            dead_man.guard.stop()
 
-    def _work(self, clock: HostClock) -> None:
+    def _work(self, dead_man: DeadMan, clock: HostClock) -> None:
         try:
-            while self._hear(clock):
-                pass
+            while self._hear(dead_man, clock):
+                dead_man.tick(clock())
         except Exception as e:
             self.error = e
         finally:
-            self._dead_man.stop()
+            dead_man.stop()
 
-    def _hear(self, clock: HostClock) -> bool:
-        wait, end = self._dead_man.wait(clock()), self._ends[0]
+    def _hear(self, dead_man: DeadMan, clock: HostClock) -> bool:
+        """Wait for a datagram, or until there is something to do; return whether to go on."""
+        wait, end = dead_man.wait(clock()), self._ends[0]
         ready = select.select([self._socket, end], [], [], None if isinf(wait) else wait)[0]  # type: ignore[type-var]
-        if end in ready:
+        if end in ready or self._socket is None:
             return False
-        if ready and self._socket is not None:
-            data, now = self._socket.recv(LONGEST), clock()
-            self._dead_man.tick(now)
-            frame = self._link.feed(data, now, self._dead_man.safe)
+        if ready:
+            try:
+                data, now = self._socket.recv(LONGEST), clock()
+            except BlockingIOError:  # its checksum was wrong
+                return True
+            dead_man.tick(now)
+            frame = self._link.feed(data, now, dead_man.safe)
             if frame is not None and frame.kind == STOP:
                 self.actuator.stop()
             elif frame is not None:
-                self._dead_man.take(frame.command(self.names, self.units, shift=self._link.shift), now)
-        self._dead_man.tick(clock())
+                dead_man.take(frame.command(self.names, self.units, shift=self._link.shift), now)
         return True
 
     def _stop(self) -> None:
         if self._thread is not None:
             os.write(self._ends[1], b"x")
             self._thread.join()
-            self._counts = self.counts
             self._thread = None
             for end in self._ends:
                 os.close(end)

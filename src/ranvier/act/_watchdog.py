@@ -19,7 +19,7 @@ from ranvier.act._dead_man import need_silence
 from ranvier.act._guard import Limits
 from ranvier.act._registry import actuator as make
 from ranvier.act._wire import encode, size_of
-from ranvier.errors import ConfigError, DeviceError
+from ranvier.errors import ConfigError, DeviceError, StateError
 from ranvier.stream import Channels
 
 PATIENCE = 10.0  # that starting, stopping and ending of the process may take at most [s]
@@ -91,9 +91,13 @@ class Watchdog(Actuator):
 
     def status(self) -> dict[str, Any]:
         """Ask the process how it is: ``state`` (running or safe), and `counts`; waits, so not for the loop."""
+        if self._phase == "closed":
+            raise StateError("Watchdog.status needs one that is open; it is closed. Open it.")
         return self._ask(_pipe.STATUS, "running", "safe")
 
     def _open(self) -> None:
+        if os.name != "posix":
+            raise DeviceError("Watchdog needs pipes as POSIX has them; this system has not. Use UDP and a Receiver.")
         given = json.dumps({"actuator": self.actuator, "silence": self.silence, "latch": self.latch})
         path = os.pathsep.join(p for p in sys.path if p)
         self._process = subprocess.Popen(  # noqa: S603 - our own module, no shell
@@ -180,10 +184,11 @@ class Watchdog(Actuator):
         self._end()
 
     def _end(self) -> None:
-        process, self._process = self._process, None
+        with self._asking:
+            process, self._process = self._process, None
+            self._pipe = self._answers = -1
         if process is None or process.stdin is None or process.stdout is None:
             return
-        self._pipe = self._answers = -1
         process.stdin.close()
         try:
             process.wait(PATIENCE)
