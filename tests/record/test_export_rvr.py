@@ -75,3 +75,22 @@ def test_edf(session, tmp_path, to):
     assert texts["decision p_left=6 p_right=nan"] == (pytest.approx(0.799), None)
     assert any(t.startswith("command {") for t in texts)
     assert any("exact" in n for n in done.notes)
+
+
+def test_nwb(session, tmp_path):
+    pynwb = pytest.importorskip("pynwb", reason="pynwb is not installed (extra export)")
+    rec, x = session
+    export(rec, tmp_path / "a.nwb")
+    with pynwb.NWBHDF5IO(str(tmp_path / "a.nwb"), "r") as io:
+        nwb = io.read()
+        series = nwb.acquisition["ElectricalSeries"]
+        np.testing.assert_array_equal(series.data[:], x.astype(np.float32) * np.float32(0.195))
+        assert series.timestamps[0] == 0.1
+        assert series.timestamps[1000] == (FIRST + 1000 + GAP) / RATE
+        tables = nwb.processing["decisions"]
+        decided = tables["decision"].to_dataframe()
+        assert list(decided.columns) == ["time", "p_left", "p_right"]
+        np.testing.assert_allclose(decided["time"], (np.arange(5, 25) * 100 + 99) / RATE)
+        assert np.isnan(decided["p_right"][3])
+        assert decided["p_left"].tolist() == list(range(0, 40, 2))
+        assert "given" in tables["commands"]["command"][0]
