@@ -3,8 +3,11 @@
 import csv
 import gzip
 import json
+import os
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -89,7 +92,7 @@ def test_what_cannot_be(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", [["eeg", "eeg", "eog", "misc"], ["ecog", "ecog", "ecog", "misc"]])
 def test_the_validator_finds_no_error(tmp_path, kind):
-    tool = shutil.which("bids-validator-deno")
+    tool = shutil.which("bids-validator-deno", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     if tool is None:
         pytest.skip("bids-validator-deno is not installed")
     for run, make in ((1, example), (2, gappy)):
