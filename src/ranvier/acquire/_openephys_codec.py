@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite, nan
-from typing import Any
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -39,8 +39,7 @@ class OpenEphysCounters(Counters):
     incomplete: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """One channel of one buffer, as a message brings it; checked."""
 
     stream: str
@@ -51,8 +50,7 @@ class Piece:
     samples: Array
 
 
-@dataclass(frozen=True, slots=True)
-class Instant:
+class Instant(NamedTuple):
     """An event or a spike, as a message brings it; checked."""
 
     stream: str
@@ -66,16 +64,17 @@ def decode(frames: Sequence[bytes]) -> tuple[int, Piece | Instant | None] | None
     if not 2 <= len(frames) <= 3 or len(frames[1]) > LONGEST:
         return None
     try:
-        head = json.loads(frames[1].decode("utf-8").rstrip("\0"), parse_constant=_refuse)
+        head = READER.decode(frames[1].decode("utf-8").rstrip("\0"))
     except (ValueError, RecursionError):
         return None
     if not isinstance(head, dict):
         return None
     number, payload = _whole(head.get("message_num"), LAST), bytes(frames[2]) if len(frames) == 3 else b""
-    inner = head.get("spike" if head.get("type") == "spike" else "content")
+    kind = head.get("type")
+    inner = head.get("spike" if kind == "spike" else "content")
     if number is None or not isinstance(inner, dict):
         return None
-    reader = {"data": _piece, "event": _event, "spike": _spike}.get(str(head.get("type")))
+    reader = READERS.get(kind) if isinstance(kind, str) else None
     if reader is None:
         return number, None
     try:
@@ -131,7 +130,7 @@ class OpenEphysCodec:
         self._count = DeviceCount(self.counters, first=first, floor=floor, anew=anew, patience=patience)
         self._samples: Array | None = None  # of the buffer that is being put together
         self._from = 0
-        self._seen = np.zeros(len(self._column), bool)
+        self._missing = set(self._column)
         self._joined = False
         self._arrival = 0
         self._number: int | None = None  # of the next message
@@ -175,29 +174,30 @@ class OpenEphysCodec:
             out = self._finish()
         if self._samples is None:
             self._samples = np.full((n, len(self._column)), np.nan, np.float32)
-            self._from, self._seen[:] = piece.first, False
+            self._from, self._missing = piece.first, set(self._column)
         if n != len(self._samples):
             self.counters.damaged += 1
             return out
-        if self._seen[column]:
+        if piece.channel not in self._missing:
             self.counters.duplicates += n
             return out
         self._samples[:, column] = piece.samples
-        self._seen[column], self._arrival = True, arrival
-        return out + (self._finish() if self._seen.all() else [])
+        self._missing.discard(piece.channel)
+        self._arrival = arrival
+        return out if self._missing else out + self._finish()
 
     def _finish(self) -> list[Packet | Mark]:
         """Deliver the buffer that was put together."""
         samples, self._samples = self._samples, None
         joined, self._joined = self._joined, True
-        if samples is None or not (joined or self._seen.all()):
+        if samples is None or (self._missing and not joined):
             return []  # the first message came in the middle of a buffer
         index, known = self._count.place(self._from, len(samples))
         if known == len(samples):
             return []
         self.counters.packets += 1
         self.counters.samples += len(samples) - known
-        self.counters.incomplete += not self._seen.all()
+        self.counters.incomplete += bool(self._missing)
         packet = Packet(samples[known:], index + known, self._arrival, (self._from + known) / self._rate)
         self._start = index if self._start is None else self._start
         return [packet, *self._placed([])]
@@ -220,7 +220,7 @@ class OpenEphysCodec:
 # headers ------------------------------------------------------------------------------------------
 
 
-def _refuse(text: str) -> Any:
+def _refuse(text: str) -> NoReturn:
     raise ValueError(text)
 
 
@@ -244,6 +244,8 @@ def _text(inner: dict[str, Any], key: str, default: str | None = None) -> str:
 
 def clean(text: str) -> str:
     """Return what can be printed of a text, 200 characters at the most."""
+    if len(text) <= TEXT and text.isprintable():
+        return text
     return "".join(c for c in text[:TEXT] if c.isprintable())
 
 
@@ -259,7 +261,7 @@ def _piece(inner: dict[str, Any], payload: bytes) -> Piece:
         _text(inner, "channel_name", ""),
         _need(inner, "sample_num", LAST),
         float(rate),
-        np.frombuffer(payload, "<f4").astype(np.float32),
+        np.frombuffer(payload, "<f4"),
     )
 
 
@@ -280,3 +282,7 @@ def _spike(inner: dict[str, Any], payload: bytes) -> Instant:
         raise ValueError("num_samples")
     unit = float(_need(inner, "sorted_id", 1 << 31))
     return Instant(_text(inner, "stream"), _need(inner, "sample_num", LAST), f"spike {_text(inner, 'electrode')}", unit)
+
+
+READER = json.JSONDecoder(parse_constant=_refuse)
+READERS = {"data": _piece, "event": _event, "spike": _spike}

@@ -70,6 +70,7 @@ class RhxServer(DeviceServer):
         self._chance = np.random.default_rng(self.seed)
         self._kept: list[Array] = []  # frames of a block that is not yet whole
         self._next = 0
+        self._layout: tuple[list[int], Array, bool] = ([], np.zeros(0), False)
         self._cutting = False
 
     @property
@@ -171,7 +172,7 @@ class RhxServer(DeviceServer):
             if value == "stop":
                 self.halt()
             elif not self.streaming:
-                self._kept, self._next = [], 0
+                self._kept, self._next, self._layout = [], 0, self._order()
                 self.begin()
             return True
         key = next((k for k in self._settings if k.lower() == name), None)
@@ -200,19 +201,25 @@ class RhxServer(DeviceServer):
             if self._waveforms is not None and not lost:
                 self._waveforms.send(data if not bad else bytes(4) + data[4:])
 
+    def _order(self) -> tuple[list[int], Array, bool]:
+        """Return which channel each word is, its step [uV], and whether a word of the digital inputs follows."""
+        names = [n for n in self._names if not n.startswith("DIGITAL")]
+        sent = [name for name in names for band in ("", "low", "high") if (name, band) in self._on]
+        steps = np.array([ANALOG if name.startswith("ANALOG") else AMPLIFIER for name in sent])
+        return [self._names[name] for name in sent], steps, any(n.startswith("DIGITAL") for n, _ in self._on)
+
     def _words(self, block: Block) -> Array:
         """Return the words of the frames, in the order in which RHX sends them."""
-        x = np.asarray(block.data, np.float64)
-        out = []
-        for name, i in self._names.items():
-            bands = sum((name, band) in self._on for band in ("", "low", "high"))
-            if bands and not name.startswith("DIGITAL"):
-                step = ANALOG if name.startswith("ANALOG") else AMPLIFIER
-                out += [np.clip(np.rint(x[:, i] / step) + MIDDLE, 0, 2 * MIDDLE - 1)] * bands
-        if any(name.startswith("DIGITAL") for name, _ in self._on):
-            trigger = self._names["DIGITAL-IN-01"]
-            out.append(self._lines(block) if trigger < 0 else np.rint(x[:, trigger]).astype(np.int64) & 0xFFFF)
-        return np.stack(out, 1).astype(np.uint16) if out else np.zeros((block.n, 0), np.uint16)
+        index, steps, digital = self._layout
+        counts = block.data[:, index] / steps
+        np.rint(counts, out=counts)
+        counts += MIDDLE
+        words = np.clip(counts, 0, 2 * MIDDLE - 1, out=counts).astype(np.uint16)
+        if not digital:
+            return words
+        trigger = self._names["DIGITAL-IN-01"]
+        lines = self._lines(block) if trigger < 0 else np.rint(block.data[:, trigger]).astype(np.int64) & 0xFFFF
+        return np.c_[words, lines.astype(np.uint16)]
 
     def _lines(self, block: Block) -> Array:
         """Return a line for each label of the recorded events, on for 5 ms."""
