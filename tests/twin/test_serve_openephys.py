@@ -1,6 +1,7 @@
 """OpenEphys against OpenEphysServer over loopback: no error in any number, faults with stated outcomes."""
 
 import json
+import threading
 import time
 
 import numpy as np
@@ -179,3 +180,29 @@ def test_python_oephys_reads_our_server():
         n = min(len(theirs[i]), 1000)
         stop = first[i] + 20
         assert np.array_equal(theirs[i][-n:], recording.data[np.arange(stop - n, stop) % 8000, i])
+
+
+def test_open_ephys_python_tools_hear_our_events(capsys):
+    streaming = pytest.importorskip("open_ephys.streaming", reason="open-ephys-python-tools is not installed")
+    _, server = served(2000, 2, seed=50, samples=[500, 1500], codes=[1, 2], labels={1: "left", 2: "right"}, broadcast=0)
+    heard = []
+    with server:
+        listener = streaming.EventListener(port=server.broadcast)
+
+        def hear(told):
+            heard.append((told["line"], told["state"], told["sample_number"] % 2000))
+            if len(heard) == 12:
+                listener.stop()
+
+        ear = threading.Thread(target=listener.start, kwargs={"ttl_callback": hear})
+        ear.start()
+        with OpenEphys("127.0.0.1", server.port) as source:
+            gather(source, 4000)
+            end = time.monotonic() + 10
+            while ear.is_alive() and time.monotonic() < end:
+                source.read(0.1)
+        listener.stop()
+        ear.join(5)
+        listener.socket.close(0)
+        listener.context.term()
+    assert set(heard) == {(0, 1, 500), (0, 0, 510), (1, 1, 1500), (1, 0, 1510)}

@@ -1,4 +1,4 @@
-"""OpenEphysServer: a recording behind the ZMQ Interface of the Open Ephys GUI."""
+"""OpenEphysServer: a recording behind the ZMQ Interface, and its events behind the Event Broadcaster, of Open Ephys."""
 
 from __future__ import annotations
 
@@ -33,6 +33,8 @@ class OpenEphysServer(DeviceServer):
         Length of what is sent at once [s].
     patient
         Begin with the first heartbeat of a client; a GUI sends whether somebody listens or not.
+    broadcast
+        Port of the Event Broadcaster, on which the lines of events leave as JSON; None for none.
     drop
         Share of the messages that are left out.
     seed
@@ -45,12 +47,13 @@ class OpenEphysServer(DeviceServer):
 
     References
     ----------
-    Open Ephys GUI documentation, ZMQ Interface (open-ephys.github.io/gui-docs).
+    Open Ephys GUI documentation, ZMQ Interface and Event Broadcaster (open-ephys.github.io/gui-docs).
     """
 
     port: int = 5556
     buffer: float = 0.01
     patient: bool = True
+    broadcast: int | None = None
     drop: float = 0.0
     seed: int = 0
 
@@ -63,6 +66,7 @@ class OpenEphysServer(DeviceServer):
         self._context: Any = None
         self._data: Any = None
         self._heart: Any = None
+        self._events: Any = None
         self._zmq: Any = None
         self._chance = np.random.default_rng(self.seed)
         self._kept: list[Array] = []  # samples of a buffer that is not yet whole
@@ -83,6 +87,16 @@ class OpenEphysServer(DeviceServer):
         super()._open()
         self._zmq, self._context = zmq, zmq.Context()
         self._number = 0
+        if self.broadcast is not None:
+            self._events = self._context.socket(zmq.PUB)
+            try:
+                self._events.bind(f"tcp://127.0.0.1:{self.broadcast or '*'}")
+            except zmq.ZMQError as e:
+                raise DeviceError(
+                    f"OpenEphysServer needs port {self.broadcast} for its broadcaster; it cannot be had ({e}). Take "
+                    "another, or 0 for any."
+                ) from e
+            self.broadcast = int(self._events.get_string(zmq.LAST_ENDPOINT).rpartition(":")[2])
         for _ in range(20):  # two ports in a row, where any will do
             self._data, self._heart = self._context.socket(zmq.PUB), self._context.socket(zmq.REP)
             self._data.set(zmq.SNDHWM, HELD)
@@ -109,12 +123,12 @@ class OpenEphysServer(DeviceServer):
         super()._start()
 
     def _close(self) -> None:
-        for socket in (self._data, self._heart):
+        for socket in (self._data, self._heart, self._events):
             if socket is not None:
                 socket.close(0)
         if self._context is not None:
             self._context.term()
-        self._data = self._heart = self._context = None
+        self._data = self._heart = self._events = self._context = None
         super()._close()
 
     def halt(self) -> None:
@@ -173,6 +187,7 @@ class OpenEphysServer(DeviceServer):
             for sample, label, _ in self.events_between(max(start - late, 0), max(start + len(samples) - late, 0)):
                 line = labels.index(label) % LINES
                 self._event(stream, TTL, sample + late, struct.pack("<BBQ", line, on, on << line))
+                self._tell(stream, sample + late, line, on)
                 if on:
                     self._event(stream, MESSAGE, sample, label.encode())
         for i, name in enumerate(self.info.channels.names):
@@ -186,6 +201,22 @@ class OpenEphysServer(DeviceServer):
             }
             payload = np.ascontiguousarray(samples[:, i]).astype("<f4").tobytes()
             self._say("DATA", {"type": "data", "content": content, "data_size": len(payload)}, payload)
+
+    def _tell(self, stream: str, sample: int, line: int, on: int) -> None:
+        """Send a line's change as the Event Broadcaster does."""
+        if self._events is None or not self.plugged:
+            return
+        told = {
+            "event_type": "ttl",
+            "stream": stream,
+            "source_node": NODE,
+            "sample_rate": float(self.info.rate),
+            "channel_name": "Events",
+            "sample_number": sample,
+            "line": line,
+            "state": on,
+        }
+        self._events.send_multipart([struct.pack("<H", 0), json.dumps(told).encode()])
 
     def _event(self, stream: str, kind: int, sample: int, payload: bytes) -> None:
         content = {"stream": stream, "source_node": NODE, "type": kind, "sample_num": sample}
