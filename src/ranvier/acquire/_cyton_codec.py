@@ -89,6 +89,7 @@ class CytonCodec:
         self._seen = 0  # bit k: the packet k before the last one came
         self._lines: bytes | None = None
         self._again = False
+        self._counting = False
 
     def resume(self, counters: Counters | None = None) -> None:
         """The device was started again: what comes is counted on behind what was, by the time that passed."""
@@ -107,6 +108,9 @@ class CytonCodec:
             Host time at which they were [ns]; 0 where it is not known.
         """
         frames = self._frames(data)
+        if frames and self._counting and self._passed(arrival) >= SILENT:
+            self._counting, self._held = False, None
+        frames = self._begun(frames)
         if not frames:
             return []
         out: list[tuple[int, tuple[_Frame, ...]]] = []
@@ -147,11 +151,31 @@ class CytonCodec:
         return found
 
     # frames -> the device's count ---------------------------------------------------------------
+    def _begun(self, frames: list[_Frame]) -> list[_Frame]:
+        """Return the frames from the first on whose successor has the next number: none is believed alone."""
+        if self._counting:
+            return frames
+        frames = frames if self._held is None else [self._held, *frames]
+        for place, (a, b) in enumerate(pairwise(frames)):
+            if (b.number - a.number) & 255 == 1:
+                self._counting, self._held = True, None
+                return frames[place:]
+            if a.number == b.number:
+                self.counters.duplicates += 1
+            else:
+                self.counters.damaged += 1
+        self._held = frames[-1] if frames else None
+        return []
+
+    def _passed(self, arrival: int) -> int:
+        """Return how many packets were due since the last one; 0 where the time is not known."""
+        return round((arrival - self._arrival) * 1e-9 * RATE) if arrival and self._arrival else 0
+
     def _after_silence(self, frames: list[_Frame], arrival: int) -> tuple[int, int, int]:
         """Return which frame goes on behind a silence, which behind a jump, and how many packets more that one is."""
-        if self._last is None or not arrival or not self._arrival:
+        passed = self._passed(arrival)
+        if self._last is None or (passed < SILENT and not self._again):
             return -1, -1, 0
-        passed = round((arrival - self._arrival) * 1e-9 * RATE)
         if self._again:
             self._again = False
             # parity is kept: a Daisy's halves stay in their places
@@ -159,12 +183,11 @@ class CytonCodec:
             ahead += (self._last + ahead - frames[0].number) & 1
             self._last, self._number = self._last + ahead - 1, (frames[0].number - 1) & 255
             return 0, -1, 0
-        if passed < SILENT:
-            return -1, -1, 0
         numbers = [self._number, *(f.number for f in frames)]
         steps = [(b - a) & 255 for a, b in pairwise(numbers)]
         jump = next((i for i, s in enumerate(steps) if s != 1), 0)
-        advance = sum(s if s < 256 - REACH or i == jump else 0 for i, s in enumerate(steps))
+        steps[jump] = steps[jump] or 256
+        advance = sum(s for i, s in enumerate(steps) if s < 256 - REACH or i == jump)
         return 0, jump, max(0, round((passed - advance) / 256)) * 256
 
     def _follow(self, frame: _Frame, step: int, out: list[tuple[int, tuple[_Frame, ...]]]) -> None:
@@ -178,7 +201,11 @@ class CytonCodec:
         if self._held is not None:
             held = (self._held.number - self._number) & 255
             if step == held:
-                self.counters.duplicates += 1
+                if frame == self._held:
+                    self.counters.duplicates += 1
+                else:  # one of the two has a wrong number: what follows says nothing of the first
+                    self.counters.damaged += 1
+                    self._held = frame
                 return
             earlier, self._held = self._held, None
             if step > held:
