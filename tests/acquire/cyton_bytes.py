@@ -26,7 +26,9 @@ def samples_of(found):
     """Return index and samples of all packets, joined."""
     packets = [p for p in found if isinstance(p, Packet)]
     index = [np.arange(p.start, p.start + len(p.samples)) for p in packets]
-    return np.concatenate(index or [np.zeros(0, int)]), np.concatenate([p.samples for p in packets] or [np.zeros((0, 8))])
+    return np.concatenate(index or [np.zeros(0, int)]), np.concatenate(
+        [p.samples for p in packets] or [np.zeros((0, 8))]
+    )
 
 
 def told(counters):

@@ -130,7 +130,9 @@ def test_every_truncation_and_bit_flip_is_told_or_stays_in_its_sample():
             assert 2 <= byte % 33 < 26
         elif len(index) < 12:
             last = byte // 33 >= 10  # nothing follows that could tell
-            assert last or counters.damaged + counters.reordered + counters.duplicates + counters.gaps + counters.skipped
+            assert (
+                last or counters.damaged + counters.reordered + counters.duplicates + counters.gaps + counters.skipped
+            )
             assert len(index) >= 9
 
 
@@ -214,5 +216,6 @@ def test_lines_of_the_digital_mode_are_marks():
     found = codec.feed(b"".join(packet(n, aux=a, footer=0xC1) for n, a in enumerate([*states, states[-1]])), arrival=7)
     marks = [m for m in found if isinstance(m, Mark)]
     assert marks == [
-        Mark(1.0, "D11 on", 1.0, 7), Mark(3.0, "D11 off", 0.0, 7), Mark(3.0, "D17 on", 1.0, 7), Mark(3.0, "D18 on", 1.0, 7)
+        Mark(1.0, "D11 on", 1.0, 7), Mark(3.0, "D11 off", 0.0, 7),
+        Mark(3.0, "D17 on", 1.0, 7), Mark(3.0, "D18 on", 1.0, 7),
     ]  # fmt: skip

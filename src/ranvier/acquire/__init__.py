@@ -1,5 +1,6 @@
 """Electrodes -> chunks: sources, their codecs and counters, clocks."""
 
+from ranvier.acquire._brainflow import BrainFlow
 from ranvier.acquire._clock import ClockFitter, clock_control, clock_fit
 from ranvier.acquire._cyton import NAMES as CYTON_NAMES
 from ranvier.acquire._cyton import Cyton
@@ -13,18 +14,20 @@ from ranvier.acquire._markers_lsl import LSLMarkers
 from ranvier.acquire._markers_udp import UDPMarkers
 from ranvier.acquire._openephys import OpenEphys
 from ranvier.acquire._openephys_codec import OpenEphysCodec
-from ranvier.acquire._registry import register, schemes, source
+from ranvier.acquire._registry import register, schemes, source, sources
 from ranvier.acquire._rhx import IntanRHX
 from ranvier.acquire._rhx_codec import RhxCodec
-from ranvier.acquire._source import Counters, Mark, Packet, Source
+from ranvier.acquire._source import Counters, Found, Mark, Packet, Source
 from ranvier.acquire._trigger_edges import TriggerEdges
 
 __all__ = [
+    "BrainFlow",
     "CYTON_NAMES",
     "ClockFitter",
     "Counters",
     "Cyton",
     "CytonCodec",
+    "Found",
     "IntanRHX",
     "Keyboard",
     "LSL",
@@ -50,4 +53,5 @@ __all__ = [
     "register",
     "schemes",
     "source",
+    "sources",
 ]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from threading import Event
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from ranvier.acquire._source import Counters, Mark, Packet, Source
+from ranvier.acquire._source import Counters, Found, Mark, Packet, Source
 from ranvier.acquire._units import entrance
 from ranvier.acquire._unwrap import Unwrap
 from ranvier.errors import ConfigError, DeviceError, MissingExtraError
@@ -46,10 +47,10 @@ class BrainFlow(Source):
 
     Notes
     -----
-    The index is the row of package numbers, unwrapped; the device's time is BrainFlow's time stamp (host, time.time, when
-    its driver had the sample). Markers put in by ``insert_marker`` are marks. BrainFlow decodes and scales: what it has
-    mended or left out cannot be seen here; for an OpenBCI Cyton prefer `Cyton`. Needs the extra ``brainflow``; on Python
-    3.11 also setuptools below 80 (BrainFlow imports pkg_resources).
+    The index is the row of package numbers, unwrapped; the device's time is BrainFlow's time stamp (host, time.time,
+    when its driver had the sample). Markers put in by ``insert_marker`` are marks. BrainFlow decodes and scales: what
+    it has mended or left out cannot be seen here; for an OpenBCI Cyton prefer `Cyton`. Needs the extra ``brainflow``;
+    on Python 3.11 also setuptools below 80 (BrainFlow imports pkg_resources).
     """
 
     board: str
@@ -79,6 +80,11 @@ class BrainFlow(Source):
                 f"BrainFlow needs counter >= 0, step >= 1 and silence > 0 s; got {self.counter}, {self.step} and "
                 f"{self.silence:g}. Leave them out if in doubt."
             )
+
+    @classmethod
+    def nearby(cls, timeout: float) -> list[Found]:
+        need_brainflow()  # finds none by itself: what it always has is the board that it makes up
+        return [Found("brainflow:synthetic", "synthetic", f"made up by BrainFlow; it knows {len(cls.boards())} boards")]
 
     @staticmethod
     def boards() -> dict[str, int]:
@@ -126,7 +132,9 @@ class BrainFlow(Source):
         rows = list(shim.get_exg_channels(board))
         names = said.get("eeg_names", "").split(",") if "eeg_names" in said else []
         names = names if len(names) == len(rows) else [f"ch{i:03d}" for i in range(len(rows))]
-        kinds = [next((k for k in ("eeg", "emg", "ecg", "eog") if r in said.get(f"{k}_channels", ())), "eeg") for r in rows]
+        kinds = [
+            next((k for k in ("eeg", "emg", "ecg", "eog") if r in said.get(f"{k}_channels", ())), "eeg") for r in rows
+        ]
         units = ["uV"] * len(rows)
         for key, (name, kind, unit) in MORE.items() if self.rows == "all" else ():
             more = said.get(key, [])
@@ -195,7 +203,7 @@ class BrainFlow(Source):
         data, times = np.ascontiguousarray(table[self._rows["data"]].T[kept]), times[kept]
         cuts = [0, *(np.flatnonzero(np.diff(index) != 1) + 1).tolist(), len(index)]
         out: list[Packet | Mark] = [
-            Packet(data[a:b], int(index[a]), now, float(times[a])) for a, b in zip(cuts, cuts[1:], strict=False) if b > a
+            Packet(data[a:b], int(index[a]), now, float(times[a])) for a, b in pairwise(cuts) if b > a
         ]
         if self._rows["marker"] >= 0:
             markers = table[self._rows["marker"]][kept]
@@ -204,7 +212,8 @@ class BrainFlow(Source):
 
     def _gone(self, e: Exception) -> DeviceError:
         return DeviceError(
-            f"BrainFlow's {self.board!r} is gone: {e}. Check the board and its cable, then close, open and start it again."
+            f"BrainFlow's {self.board!r} is gone: {e}. Check the board and its cable, then close, open and start it "
+            "again."
         )
 
 

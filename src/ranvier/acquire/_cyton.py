@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from ranvier.acquire._cyton_codec import RAIL, RATE, Aux, CytonCodec
-from ranvier.acquire._source import Counters, Mark, Packet, Source
+from ranvier.acquire._source import Counters, Found, Mark, Packet, Source
 from ranvier.acquire._units import entrance
 from ranvier.errors import ConfigError, DeviceError, MissingExtraError
 from ranvier.stream import Channels, StreamInfo
 
 NAMES = tuple("Fp1 Fp2 C3 C4 P7 P8 O1 O2 F7 F8 F3 F4 T7 T8 P3 P4".split())
 GAINS = (1, 2, 4, 6, 8, 12, 24)  # of the ADS1299, in the order of their codes
+FTDI = 0x0403  # USB vendor of the chip in the dongle
 CHOSEN = "12345678QWERTYUI"  # what commands call the channels
 MODES = {"off": "", "accel": "/0", "analog": "/2", "digital": "/3"}
 AUX = {  # kind, names, gain and unit; the accelerometer at +-4 g
@@ -85,6 +86,18 @@ class Cyton(Source):
     @property
     def settings(self) -> dict[str, str]:
         return dict(self._found)
+
+    @classmethod
+    def nearby(cls, timeout: float) -> list[Found]:
+        try:
+            from serial.tools.list_ports import comports
+        except ImportError as e:
+            raise MissingExtraError("Cyton", "pyserial", "acquire") from e
+        return [
+            Found(f"cyton:{p.device}", p.description or p.device,
+                  "an FTDI port, as an OpenBCI dongle has" if p.vid == FTDI else "a serial port")
+            for p in sorted(comports(), key=lambda p: (p.vid != FTDI, p.device))
+        ]  # fmt: skip
 
     # life ---------------------------------------------------------------------------------------
     def _open(self) -> None:

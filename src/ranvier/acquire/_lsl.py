@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ranvier.acquire._lsl_find import at_address, discover, need_pylsl, predicate
-from ranvier.acquire._source import Counters, Mark, Packet, Source
+from ranvier.acquire._source import Counters, Found, Mark, Packet, Source
 from ranvier.acquire._units import POTENTIALS, entrance, kind_of, volts_of
 from ranvier.errors import ConfigError, DeviceError
 from ranvier.stream import Array, Channels, StreamInfo
@@ -149,6 +149,17 @@ class LSL(Source):
     def _asked(self) -> str:
         given = [f"{k}={v}" for k in ("name", "type", "source_id", "address") if (v := getattr(self, k))]
         return ", ".join(given) or "any stream"
+
+    @classmethod
+    def nearby(cls, timeout: float) -> list[Found]:
+        pylsl = need_pylsl("LSL")
+        found = []
+        for i in pylsl.resolve_streams(timeout):
+            where = f"source_id={i.source_id()}" if i.source_id() else f"name={i.name()}"
+            rate = f"{i.nominal_srate():g} Hz" if i.nominal_srate() else "irregular"
+            detail = f"{i.type() or 'no type'}, {i.channel_count()} channels, {rate}, at {i.hostname()}"
+            found.append(Found(f"lsl:{where}", i.name(), detail))
+        return sorted(set(found))
 
     # life ---------------------------------------------------------------------------------------
     def _open(self) -> None:

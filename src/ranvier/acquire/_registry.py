@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
-from ranvier.acquire._source import Source
-from ranvier.errors import ConfigError
+from ranvier.acquire._source import Found, Source
+from ranvier.errors import ConfigError, RanvierError
 from ranvier.stage import build_dataclass, from_text, split_text
 
 _REGISTERED: dict[str, type[Source]] = {}
@@ -53,6 +53,24 @@ def name_of_source(cls: type[Source]) -> str:
     """Return the name by which a table finds a class: ``acquire.Cyton``."""
     parts = cls.__module__.split(".")
     return f"{parts[1]}.{cls.__name__}" if parts[0] == "ranvier" and len(parts) > 1 else cls.scheme
+
+
+def sources(timeout: float = 1.0) -> tuple[list[Found], dict[str, str]]:
+    """Return what can be found now, and for each scheme that cannot look why not.
+
+    Parameters
+    ----------
+    timeout
+        How long each kind of source may look [s].
+    """
+    found: list[Found] = []
+    failed: dict[str, str] = {}
+    for scheme, cls in sorted(schemes().items()):
+        try:
+            found += cls.nearby(timeout)
+        except RanvierError as e:
+            failed[scheme] = str(e)
+    return found, failed
 
 
 def source(given: str | Mapping[str, Any], where: str = "source") -> Source:

@@ -92,6 +92,24 @@ class Counters:
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
 
+class Found(NamedTuple):
+    """A source that can be reached now.
+
+    Parameters
+    ----------
+    source
+        The text that makes it.
+    name
+        What it calls itself.
+    detail
+        What else is known of it, in a few words.
+    """
+
+    source: str
+    name: str
+    detail: str
+
+
 class Source(Device):
     """A device that delivers samples.
 
@@ -122,6 +140,15 @@ class Source(Device):
         self = super().__new__(cls, *args, **kwargs)
         self._counters = Counters()
         return self
+
+    @classmethod
+    def nearby(cls, timeout: float) -> list[Found]:
+        """Return what of this kind can be reached, looking at most `timeout` [s].
+
+        Whoever writes a source says here how it is found; no device is opened or changed. Raises MissingExtraError
+        where its library is missing.
+        """
+        return []
 
     @property
     def info(self) -> StreamInfo:

@@ -20,7 +20,8 @@ KINDS = {
     "eeg": "eeg", "ecog": "ecog", "ieeg": "ecog", "seeg": "seeg", "eog": "eog", "emg": "emg", "ecg": "ecg",
     "exg": "eeg", "lfp": "lfp", "stim": "trigger", "trigger": "trigger", "triggers": "trigger", "markers": "trigger",
     "marker": "trigger", "accelerometer": "motion", "acc": "motion", "accelerometers": "motion", "gyro": "motion",
-    "gyroscope": "motion", "mocap": "motion", "imu": "motion",
+    "gyroscope": "motion", "mocap": "motion", "imu": "motion", "motion": "motion", "spikes": "spikes", "dbs": "dbs",
+    "misc": "misc", "aux": "misc", "feature": "feature",
 }  # fmt: skip
 POTENTIALS = frozenset({"eeg", "ecog", "seeg", "eog", "emg", "ecg", "lfp", "spikes", "dbs"})
 

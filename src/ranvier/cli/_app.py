@@ -16,6 +16,7 @@ from ranvier.cli._fit import fit
 from ranvier.cli._inspect import inspect
 from ranvier.cli._run import run
 from ranvier.cli._serve import serve
+from ranvier.cli._sources import sources
 from ranvier.cli._stages import stages
 from ranvier.cli._warm import warm
 
@@ -50,7 +51,7 @@ def _ranvier(
 for panel, verbs in (
     ("See it work", (demo,)),
     ("Work with recordings", (inspect, run, fit, evaluate, export)),
-    ("Work with devices", (serve,)),
+    ("Work with devices", (sources, serve)),
     ("Build and measure", (stages, check, warm, bench)),
 ):
     for verb in verbs:

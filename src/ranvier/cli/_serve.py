@@ -40,6 +40,7 @@ def serve(
         try:
             while not server.ended and (seconds is None or time.monotonic() - began < seconds):
                 server.wait(0.05)
+            server.wait(0.2 if server.ended else 0)  # what is under way
         except KeyboardInterrupt:
             stopped = True
     if server.error is not None:

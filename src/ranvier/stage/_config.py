@@ -190,6 +190,8 @@ def _coerce(value: Any, hint: Any, where: str, arrays: Arrays | None) -> Any:
         return value
     elif (hint in (str, bool) and isinstance(value, hint)) or (origin is typing.Literal and value in args):
         return value
+    elif hint is type(None) and value is None:
+        return None
     elif origin is tuple and isinstance(value, list | tuple):
         if len(args) == 2 and args[1] is Ellipsis:
             return tuple(_coerce(v, args[0], f"{where}[{i}]", arrays) for i, v in enumerate(value))

@@ -118,6 +118,11 @@ class CytonServer(DeviceServer):
             os.unlink(self.link)
         super()._close()
 
+    def begin(self) -> None:
+        self.faults, self._early, self._number = [], b"", 0
+        self._random = np.random.default_rng(self.seed)
+        super().begin()
+
     # commands -----------------------------------------------------------------------------------
     def _listen(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -137,9 +142,6 @@ class CytonServer(DeviceServer):
 
     def _obey(self, command: bytes) -> None:
         if command == b"b":
-            self.faults, self._early = [], b""
-            self._random = np.random.default_rng(self.seed)
-            self._number = 0
             self.begin()
         elif command in (b"s", b"v"):
             self.halt()

@@ -105,7 +105,7 @@ class DeviceServer(Device):
 
     def begin(self) -> None:
         """Send from the first sample on; what a client's start command leads to."""
-        self._began, self._rest, self.sent, self.ended = self._clock(), None, 0, False
+        self._rest, self.sent, self.ended = None, 0, False
         front = self.prepare(self.feed_info)
         if isinstance(self.feed, Source):
             stage = self.feed.entrance if front is None else self.feed.entrance | front
@@ -113,6 +113,8 @@ class DeviceServer(Device):
         else:
             self._through = None if front is None else Run(front, self.feed.info)
             self._blocks = self._recorded(self.feed)
+            self._rest = next(self._blocks, None)  # whatever has to be designed or read first is done
+        self._began = self._clock()
 
     def halt(self) -> None:
         """Send no more, until `begin`."""
