@@ -225,6 +225,16 @@ def test_outputs_of_graphs_come_back_with_masks_and_instants(tmp_path):
         record.open(path, stream="power")
 
 
+def test_the_check_values_of_many_records_are_those_of_each():
+    from ranvier.record._rvr_format import RECORD, crc32c, seals
+
+    records = np.frombuffer(np.random.default_rng(1).bytes(RECORD.itemsize * 400), RECORD)
+    each = [crc32c(r.tobytes()[:-4]) for r in records]
+    assert seals(records).tolist() == each
+    assert seals(records[:3]).tolist() == each[:3]
+    assert crc32c(b"123456789") == 0xE3069283  # RFC 3720, B.4
+
+
 def test_rotation_makes_segments_of_about_the_size(tmp_path):
     x, path = counts(5000), tmp_path / "a.rvr"
     write(path, x, segment_bytes=10_000)

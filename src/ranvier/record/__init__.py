@@ -9,6 +9,7 @@ from ranvier.record._open import formats, open, streams
 from ranvier.record._rvr_head import Stored
 from ranvier.record._rvr_health import Durable, Health
 from ranvier.record._rvr_log import Note
+from ranvier.record._rvr_verify import Report, verify
 from ranvier.record._rvr_writer import Writer
 from ranvier.record._streams import StreamEntry
 
@@ -22,6 +23,7 @@ __all__ = [
     "Health",
     "Mark",
     "Note",
+    "Report",
     "Segment",
     "StreamEntry",
     "Stored",
@@ -32,4 +34,5 @@ __all__ = [
     "from_array",
     "open",
     "streams",
+    "verify",
 ]

@@ -20,6 +20,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +59,15 @@ Records = npt.NDArray[Any]
 
 def crc32c(data: Any) -> int:
     """Return the CRC32C (Castagnoli) of bytes or of an array's memory."""
-    return int(need("google_crc32c", "An .rvr recording").value(data))
+    return int(_google().value(data))
 
 
+@cache
+def _google() -> Any:
+    return need("google_crc32c", "An .rvr recording")
+
+
+@cache
 def _table() -> npt.NDArray[np.uint32]:
     t = np.arange(256, dtype=np.uint32)
     for _ in range(8):
@@ -69,7 +76,9 @@ def _table() -> npt.NDArray[np.uint32]:
 
 
 def seals(records: Records) -> npt.NDArray[np.uint32]:
-    """Return the CRC32C that each record should end with; all at once, byte by byte."""
+    """Return the CRC32C that each record should end with; of many all at once, byte by byte."""
+    if len(records) < 300:
+        return np.array([crc32c(r.tobytes()[:-4]) for r in records], np.uint32)
     table = _table()
     columns = np.ascontiguousarray(records).view(np.uint8).reshape(-1, WIDTH)[:, : WIDTH - 4].T
     crc = np.full(len(records), 0xFFFFFFFF, np.uint32)

@@ -221,7 +221,7 @@ class Index:
         if key not in self._chunks:
             path, kept = self._places[key[0]]
             with path.open("rb") as file:
-                self._chunks[key] = _decoded(file, self.records[k], kept, path)
+                self._chunks[key] = decoded(file, self.records[k], kept, path)
             while len(self._chunks) > HELD:
                 self._chunks.popitem(last=False)
         chunk: npt.NDArray[Any] = self._chunks[key]
@@ -234,13 +234,14 @@ class Index:
 
 def _whole(file: Any, record: Any, kept: Kept) -> bool:
     try:
-        _decoded(file, record, kept, Path())
+        decoded(file, record, kept, Path())
     except FormatError:
         return False
     return True
 
 
-def _decoded(file: Any, record: Any, kept: Kept, path: Path) -> npt.NDArray[Any]:
+def decoded(file: Any, record: Any, kept: Kept, path: Path) -> npt.NDArray[Any]:
+    """Return the chunk of a record, uncoded, or raise FormatError."""
     offset, length = int(record["offset"]), int(record["length"])
     file.seek(offset)
     coded = file.read(length)

@@ -59,18 +59,13 @@ class Segment:
         records["magic"], records["array"], records["segment"] = MAGIC, self.kept.index, self.number
         records["chunk"], records["offset"], records["length"] = self.chunks, self.bytes, len(coded)
         records["crc"] = crc32c(coded)
-        raw = records.tobytes()
-        if len(records) == 1:
-            sealed = raw[:-4] + crc32c(raw[:-4]).to_bytes(4, "little")
-        else:
-            records["own"] = seals(records)
-            sealed = records.tobytes()
+        records["own"] = seals(records)
         self._files.write(self._data, coded, self.bytes)
-        self._files.write(self._journal, sealed, self.records * WIDTH)
+        self._files.write(self._journal, records.tobytes(), self.records * WIDTH)
         self.bytes += len(coded)
         self.records += len(records)
         self.chunks += 1
-        return len(coded) + len(sealed)
+        return len(coded) + records.nbytes
 
     def sync(self) -> None:
         """Return when everything written before this call would survive a power cut."""
