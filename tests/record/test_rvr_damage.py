@@ -159,7 +159,7 @@ def cuts(path, every, seed=0):
 
 
 def test_single_bit_flips(whole):
-    flips(whole, 250, 1)
+    flips(whole, 200, 1)
 
 
 @pytest.mark.slow

@@ -12,13 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ranvier.errors import FormatError
-from ranvier.record._rvr_array import OVERHEAD, Kept
-from ranvier.record._rvr_format import END, HEAD, ZARR, Records, crc32c, numbered, read_sealed
+from ranvier.record._rvr_array import Kept
+from ranvier.record._rvr_format import END, HEAD, ZARR, Records, numbered, read_sealed
 from ranvier.record._rvr_head import Planned, read_streams
 from ranvier.record._rvr_log import Note, walk
-from ranvier.record._rvr_segment import read_journal
+from ranvier.record._rvr_segment import FRESH, NOTHING, decoded, read_journal, read_torn, sound
 
-FRESH = 10_000_000_000  # ns before the last chunk: what of it no sync may have reached is looked at when opened
 HELD = 2  # chunks that are kept uncoded
 
 
@@ -153,31 +152,35 @@ class Index:
     def _sound(self, part: Part, folder: Path, kept: Kept, number: int, partial: bool) -> Records:
         where = f"{part.folder.name}/{kept.folder}/{folder.name}"
         records, bad, rest = read_journal(folder, kept, number)
-        if bad:
-            part.fault(f"{where}: {len(bad)} records of the journal are damaged, the first is number {bad[0]}.")
         sealed = (folder / ZARR).exists()
-        if rest and sealed:
+        torn = self._torn(part, folder, where)
+        records = records[~np.isin(records["offset"], torn["chunks"])]
+        if bad := [k for k in bad if k not in torn["records"]]:
+            part.fault(f"{where}: {len(bad)} records of the journal are damaged, the first is number {bad[0]}.")
+        if sealed and rest != torn["journal"]:
             part.fault(f"{where}: {rest} bytes at the end of the journal are damaged.")
-        path = folder / kept.shard
-        size = path.stat().st_size if path.exists() else 0
-        inside = records["offset"] + records["length"] <= size
-        inside &= (records["length"] <= kept.nbytes + OVERHEAD) & (records["length"] > 4)
-        look = np.zeros(len(records), bool)
-        if partial:
-            look[:] = True
-        elif not sealed and len(records):
-            look = records["host"] > records["host"].max() - FRESH
-        if (look & inside).any():
-            with path.open("rb") as file:
-                for k in np.flatnonzero(look & inside):
-                    inside[k] = _whole(file, records[k], kept)
+        look = records["host"] >= (0 if partial else 2**62 if sealed else records["host"].max(initial=0) - FRESH)
+        inside = sound(folder, kept, records, look)
         if not inside.all():
             part.fault(
                 f"{where}: {int((~inside).sum())} chunks are damaged or cut off, the first begins at sample "
                 f"{int(records['first'][~inside][0])}; they are left out."
             )
-        sound: Records = records[inside]
-        return sound
+        found: Records = records[inside]
+        return found
+
+    def _torn(self, part: Part, folder: Path, where: str) -> dict[str, Any]:
+        """Return what an interrupted writer left unfinished, as far as that was written down."""
+        try:
+            torn = read_torn(folder)
+        except FormatError as e:
+            part.fault(f"{where}: {e}")
+            return NOTHING
+        if torn["chunks"]:
+            part.faults.append(
+                f"{where}: {len(torn['chunks'])} chunks were not safe yet when its writer was interrupted."
+            )
+        return torn
 
     def _in_order(self, part: Part) -> None:
         first, n = self.records["first"], self.records["n"].astype(np.int64)
@@ -230,30 +233,3 @@ class Index:
     def files(self) -> list[Path]:
         """Return the files that it is read from."""
         return [path for path, _ in self._places]
-
-
-def _whole(file: Any, record: Any, kept: Kept) -> bool:
-    try:
-        decoded(file, record, kept, Path())
-    except FormatError:
-        return False
-    return True
-
-
-def decoded(file: Any, record: Any, kept: Kept, path: Path) -> npt.NDArray[Any]:
-    """Return the chunk of a record, uncoded, or raise FormatError."""
-    offset, length = int(record["offset"]), int(record["length"])
-    file.seek(offset)
-    coded = file.read(length)
-    try:
-        if len(coded) != length:
-            raise FormatError(f"it needs {length} bytes; there are {len(coded)}")
-        if int(record["crc"]) != crc32c(coded):
-            raise FormatError("its bytes do not agree with the journal")
-        return kept.decode(coded)
-    except FormatError as e:
-        raise FormatError(
-            f"{'/'.join(path.parts[-4:])}: the chunk at byte {offset}, samples {int(record['first'])} to "
-            f"{int(record['first']) + int(record['n'])}, is damaged: {e}. Open the recording with "
-            "partial=True to leave it out."
-        ) from None

@@ -157,11 +157,6 @@ class Log:
         self.written = sequence
         return None
 
-    @property
-    def waiting(self) -> bool:
-        """True while there are notes that no file holds yet."""
-        return bool(self._waiting)
-
     def sync(self) -> None:
         """Return when what was written before this call would survive a power cut."""
         written, file = self.written, self.file

@@ -6,12 +6,29 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from ranvier.record._rvr_array import Kept
+from ranvier.errors import FormatError
+from ranvier.record._rvr_array import OVERHEAD, Kept
 from ranvier.record._rvr_files import Files
-from ranvier.record._rvr_format import JOURNAL, MAGIC, RECORD, SEGMENT, WIDTH, ZARR, Records, crc32c, seals
+from ranvier.record._rvr_format import (
+    JOURNAL,
+    MAGIC,
+    RECORD,
+    SEGMENT,
+    WIDTH,
+    ZARR,
+    Records,
+    crc32c,
+    read_sealed,
+    sealed_text,
+    seals,
+)
 
 MOST = 1 << 22  # records of a journal that are read: 256 MiB, years of chunks
+FRESH = 10_000_000_000  # ns before the last chunk in which no sync may have reached it
+TORN = "torn.json"
+NOTHING: dict[str, Any] = {"chunks": [], "records": [], "journal": 0}
 NONE = 2**64 - 1  # in a shard's index: no such chunk
 
 
@@ -99,7 +116,7 @@ def read_journal(folder: Path, kept: Kept, number: int) -> tuple[Records, list[i
     good &= (found["array"] == kept.index) & (found["segment"] == number)
     rows = found["row"].astype(np.int64) + found["n"]
     good &= (found["n"] > 0) & (rows <= kept.rows) & (found["length"] > 4) & (found["first"] >= 0)
-    good &= (found["first"] < 2**62) & (found["offset"] < 2**62)
+    good &= (found["first"] < 2**62) & (found["offset"] < 2**62) & (found["chunk"] <= np.arange(len(found)))
     places = np.flatnonzero(good)
     last = int(places[-1]) + 1 if len(places) else 0
     return found[good], np.flatnonzero(~good[:last]).tolist(), len(raw) - last * WIDTH
@@ -128,23 +145,73 @@ def described(kept: Kept, records: Records, attributes: dict[str, Any]) -> tuple
     return chunks, kept.zarr(chunks, samples, said)
 
 
-def seal(files: Files, folder: Path, kept: Kept, number: int, attributes: dict[str, Any]) -> None:
+def seal(
+    files: Files, folder: Path, kept: Kept, number: int, attributes: dict[str, Any], crashed: bool = False
+) -> None:
     """Make a Zarr array of a segment that nobody writes to: append the index of its shard, describe it.
 
-    What stands behind the last chunk, as after a crash, stays where it is. A segment that is sealed is left alone.
+    What an interrupted writer left unfinished stays where it is, and is listed. A segment that is sealed is left alone.
     """
     if (folder / ZARR).exists():
         return
-    records, _, _ = read_journal(folder, kept, number)
+    records, bad, rest = read_journal(folder, kept, number)
+    if crashed:
+        whole = sound(folder, kept, records, records["host"] >= records["host"].max(initial=0) - FRESH)
+        torn = {"chunks": np.unique(records["offset"][~whole]).tolist(), "records": bad, "journal": rest}
+        if torn != NOTHING:
+            files.put(folder / TORN, sealed_text("torn", torn))
+        records = records[whole]
     chunks, text = described(kept, records, attributes)
     file = files.open(folder / kept.shard)
     try:
-        end = int((records["offset"] + records["length"]).max(initial=0))
-        size = (folder / kept.shard).stat().st_size
-        if size < end:
-            return  # some of its bytes are gone: the journal says which, and stays the only truth
-        files.write(file, index_of(records, chunks), size)
+        files.write(file, index_of(records, chunks), (folder / kept.shard).stat().st_size)
         files.sync(file)
     finally:
         files.close(file)
     files.put(folder / ZARR, text)
+
+
+def read_torn(folder: Path) -> dict[str, Any]:
+    """Return what was unfinished when a segment was sealed after a crash, or raise FormatError."""
+    if not (folder / TORN).exists():
+        return NOTHING
+    found = read_sealed(folder / TORN, "torn")
+    lists = [found.get("chunks"), found.get("records"), [found.get("journal")]]
+    if not all(isinstance(v, list) and all(isinstance(n, int) and 0 <= n < 2**62 for n in v) for v in lists):
+        raise FormatError(f"{folder.name}/{TORN} does not list what is torn.")
+    return found
+
+
+def sound(folder: Path, kept: Kept, records: Records, look: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Say of each record whether its chunk lies in the file and, where asked for, agrees with its check values."""
+    path = folder / kept.shard
+    size = path.stat().st_size if path.exists() else 0
+    good = (records["offset"] + records["length"] <= size) & (records["length"] <= kept.nbytes + OVERHEAD)
+    if (look & good).any():
+        with path.open("rb") as file:
+            for k in np.flatnonzero(look & good):
+                try:
+                    decoded(file, records[k], kept, path)
+                except FormatError:
+                    good[k] = False
+    found: npt.NDArray[np.bool_] = good
+    return found
+
+
+def decoded(file: Any, record: Any, kept: Kept, path: Path) -> npt.NDArray[Any]:
+    """Return the chunk of a record, uncoded, or raise FormatError."""
+    offset, length = int(record["offset"]), int(record["length"])
+    file.seek(offset)
+    coded = file.read(length)
+    try:
+        if len(coded) != length:
+            raise FormatError(f"it needs {length} bytes; there are {len(coded)}")
+        if int(record["crc"]) != crc32c(coded):
+            raise FormatError("its bytes do not agree with the journal")
+        return kept.decode(coded)
+    except FormatError as e:
+        raise FormatError(
+            f"{'/'.join(path.parts[-4:])}: the chunk at byte {offset}, samples {int(record['first'])} to "
+            f"{int(record['first']) + int(record['n'])}, is damaged: {e}. Open the recording with "
+            "partial=True to leave it out."
+        ) from None

@@ -14,9 +14,9 @@ import numpy as np
 from ranvier.errors import FormatError
 from ranvier.record._rvr_array import Kept, group
 from ranvier.record._rvr_format import END, HEAD, JOURNAL, SUFFIX, WIDTH, ZARR, Records, parts_of, read_sealed
-from ranvier.record._rvr_index import FRESH, Part, decoded
+from ranvier.record._rvr_index import Part
 from ranvier.record._rvr_log import walk
-from ranvier.record._rvr_segment import described, index_of, read_journal
+from ranvier.record._rvr_segment import FRESH, NOTHING, TORN, decoded, described, index_of, read_journal, read_torn
 
 
 class Place(NamedTuple):
@@ -199,17 +199,19 @@ class _Verifier:
         journal, shard = folder / JOURNAL, folder / kept.shard
         self._left -= {journal, shard}
         sealed = (folder / ZARR).exists()
+        torn = self._torn_list(folder)
         records, bad, rest = read_journal(folder, kept, number)
-        fresh = int(records["host"].max(initial=0)) - FRESH if not sealed else 2**62
+        # what may be unfinished: where it was written down, else what no sync may have reached
+        fresh = 2**62 if sealed else int(records["host"].max(initial=0)) - FRESH
         whole = (journal.stat().st_size if journal.exists() else 0) - rest
         for place in bad:
-            late = not sealed and records["host"][min(place, len(records) - 1)] > fresh
+            late = place in torn["records"] or records["host"][min(place, len(records) - 1)] > fresh
             (self._torn if late else self._bad)(journal, place * WIDTH, WIDTH, "a record that is none")
         self._count("journal", whole - len(bad) * WIDTH)
         if rest:
             self._torn(journal, whole, rest, "behind the last record")
-            if sealed:
-                self._bad(journal, whole, rest, "records that were there are damaged or cut off")
+        if sealed and rest != torn["journal"]:
+            self._bad(journal, whole, rest, "records that were there are damaged or cut off")
         at = 0
         size = shard.stat().st_size if shard.exists() else 0
         chunks = np.unique(records[["offset", "length"]])
@@ -225,12 +227,13 @@ class _Verifier:
                     decoded(file, own[0], kept, shard)
                     good.append(offset)
                 except FormatError as e:
-                    fine = own["host"].max() > fresh
+                    fine = offset in torn["chunks"] or own["host"].max() > fresh
                     (self._torn if fine else self._bad)(shard, offset, length, str(e))
                 self._count("chunks", max(min(length, size - offset), 0))
                 at = max(at, offset + length)
             end = file.seek(0, 2)
             if sealed:
+                records = records[~np.isin(records["offset"], torn["chunks"])]
                 count, text = described(kept, records, attributes)
                 self._text(folder / ZARR, text)
                 index = index_of(records, count)
@@ -243,6 +246,18 @@ class _Verifier:
         if end > at:
             self._torn(shard, at, end - at, "behind the last chunk")
         return records[np.isin(records["offset"], good)]
+
+    def _torn_list(self, folder: Path) -> dict[str, Any]:
+        path = folder / TORN
+        try:
+            return read_torn(folder)
+        except FormatError as e:
+            self._bad(path, 0, path.stat().st_size, str(e))
+            return NOTHING
+        finally:
+            if path in self._left:
+                self._left.discard(path)
+                self._count("descriptions", path.stat().st_size)
 
     def _notes(self, part: Part, folder: Path) -> None:
         after, missing, torn = -1, 0, 0

@@ -194,6 +194,9 @@ class Writer:
         self._tell()
         if error := self._log.flush():
             self._syncer.error = error.strerror or str(error)
+        elif (lost := self._log.lost) > self._said_lost:
+            self._said_lost = lost
+            self.note("loss", payload={"notes_lost": lost})
 
     # how it fares ------------------------------------------------------------------------------
     @property
@@ -290,9 +293,6 @@ class Writer:
         while self._syncer.said:
             kind, payload = self._syncer.said.popleft()
             self.note(kind, payload=payload)
-        if (lost := self._log.lost) > self._said_lost and not self._log.waiting:
-            self._said_lost = lost
-            self.note("loss", payload={"notes_lost": lost})
 
     def _lost(self, name: str, array: str, loss: Loss) -> None:
         payload = {"array": array, "first": loss.first, "stop": loss.stop, "error": loss.why, "unsure": loss.unsure}
@@ -348,7 +348,7 @@ class Writer:
                     )
                 for kept in p.arrays.values():
                     for number, segment in part.segments(kept):
-                        seal(self._files, segment, kept, number, {"stream": p.name, "array": kept.folder})
+                        seal(self._files, segment, kept, number, {"stream": p.name, "array": kept.folder}, True)
                     stops[p.name] = max(stops[p.name], part.stop(kept))
         return int(parts[-1].name[5:]) + 1 if parts else 0, stops
 
