@@ -84,9 +84,8 @@ def story(seed, seconds=20):
     told = []
     for stop, t in zip(packets.stops.tolist(), packets.times.tolist(), strict=True):
         fit = fitter.feed(stop, t)
-        told.append((t, 0, "packet", (stop - 10, stop, fit)))
-        if rng.random() < 0.05:
-            told.append((t, 1, "mark", Mark(float(stop - rng.integers(1, 60)), "right", 0.0, t)))
+        mark = Mark(float(stop - rng.integers(1, 60)), "right", 0.0, t) if rng.random() < 0.05 else None
+        told.append((t, 0, "packet", (stop - 10, stop, fit, mark)))
     for h in rng.uniform(BEGIN, BEGIN + seconds, 60):
         late = rng.exponential(0.04)
         marker = Marker(round(h * 1e9), str(rng.choice(["left", "right", "noise"])), 1.0, round((h + late) * 1e9))
@@ -99,12 +98,15 @@ def tell(told, asks, senders):
     land, parts, aside = landing(**senders), [], []
     for k, (now, _, kind, what) in enumerate(told):
         if kind == "packet":
-            start, stop, fit = what
+            start, stop, fit, mark = what
             if fit:
                 land.fit(fit)
+            ahead = mark and mark.sample >= start
+            if ahead:  # a mark that comes before its sample waits for it
+                land.mark(mark, "line")
             land.packet(start, stop)
-        elif kind == "mark":
-            land.mark(what, "line")
+            if mark and not ahead:
+                land.mark(mark, "line")
         else:
             land.marker(what, "lab")
         if k in asks or k == len(told) - 1:
@@ -194,6 +196,21 @@ def test_edges_of_a_trigger_channel():
             found += edges.feed(Packet(samples[:0], a, 9))
         assert [(m.sample, m.value) for m in found] == wanted
         assert all(m.label == str(int(m.value)) for m in found)
+
+
+def test_marks_of_the_stream_need_no_watermark():
+    """A mark comes with its packet, before it or behind it; one of an earlier packet is late."""
+    land = landing(device=Sender(0.0, 0.0))
+    land.fit(line())
+    land.packet(0, 10)
+    land.mark(Mark(9.5, "left", 1.0, 5), "device")
+    assert [(e["sample"], e["fraction"]) for e in land.take(2**62).table] == [(9, 0.5)]
+    land.mark(Mark(12.0, "left", 1.0, 5), "device")
+    land.packet(10, 20)
+    land.mark(Mark(3.0, "right", 1.0, 5), "device")
+    events = land.take(2**62)
+    assert (events.start, events.stop, events.table["sample"].tolist()) == (10, 20, [12])
+    assert [(a.why, a.sample) for a in land.aside()] == [("late", 3.0)]
 
 
 def test_bad_input_is_refused():

@@ -85,8 +85,8 @@ class Landing:
     the order in which it came. What is asked: `take`, at any time; when it is asked changes nothing but the cuts
     between the chunks.
 
-    A marker is late where it arrived more than its watermark after its instant, and a mark where its sample lay
-    more than that behind the newest: no clock and no question decides. A chunk ends where everything that may still
+    A marker is late where it arrived more than its watermark after its instant, and a mark where its sample lay more
+    than that before the newest packet: no clock and no question decides. A chunk ends where everything that may still
     come in time comes later. An instant becomes a sample by the fit in force there; the uncertainty is the sender's
     jitter and the clock's. Within a chunk events are in order of time, then sender.
 
@@ -115,7 +115,7 @@ class Landing:
         self._by_time: list[_Waiting] = []
         self._by_sample: list[_Waiting] = []
         self._aside: list[Landed] = []
-        self._begin = self._newest = self._count = self._done = 0
+        self._begin = self._before = self._newest = self._count = self._done = 0
         self._stop = -1
         self.counts = {"entered": 0, "late": 0, "unknown": 0, "before": 0}
 
@@ -139,8 +139,8 @@ class Landing:
     def packet(self, start: int, stop: int) -> None:
         """Take in that samples `start` to `stop` came."""
         if self._stop < 0:
-            self._begin = self._stop = start
-        self._newest = stop
+            self._begin = self._stop = self._newest = start
+        self._before, self._newest = self._newest, stop
 
     def marker(self, marker: Marker, sender: str) -> None:
         """Take in a marker in host time."""
@@ -153,10 +153,10 @@ class Landing:
         )
 
     def mark(self, mark: Mark, sender: str) -> None:
-        """Take in a mark of the stream itself."""
+        """Take in a mark of the stream itself: right behind its packet, or before its sample has come."""
         k = self._place(sender)
         who = self._senders[k]
-        late = mark.sample < self._newest - who.watermark * self._rate
+        late = mark.sample < self._before - who.watermark * self._rate
         self._count += 1
         w = _Waiting(mark.sample, k, self._count, mark.label, mark.value, mark.arrival, late, who.jitter)
         insort(self._by_sample, w)

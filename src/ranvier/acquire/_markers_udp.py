@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 import select
 import socket
+import struct
+import sys
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import ClassVar, NamedTuple
@@ -14,6 +18,9 @@ from ranvier.errors import ConfigError, DeviceError
 
 LONGEST = 1024  # bytes of a datagram
 AT_ONCE = 256  # datagrams that one call takes
+LONGEST_WAIT = 600.0  # s; more is the wall clock that was set
+_TIMESPEC = struct.Struct("@qq")
+STAMPS = 35 if sys.platform == "linux" else 0  # SO_TIMESTAMPNS: when the kernel had a datagram, by the wall clock
 
 
 class Datagram(NamedTuple):
@@ -55,6 +62,8 @@ def read_datagram(raw: bytes) -> Datagram | None:
 @dataclass(eq=False)
 class UDPMarkers(MarkerSource):
     """Markers as UDP datagrams: text, or JSON.
+
+    On Linux the kernel says when it had a datagram: one that waited because nobody read keeps its time.
 
     Parameters
     ----------
@@ -102,6 +111,8 @@ class UDPMarkers(MarkerSource):
                 f"UDPMarkers cannot listen at {self.where}: {e}. Choose a free port of this computer."
             ) from e
         self._socket.setblocking(False)
+        if STAMPS:
+            self._socket.setsockopt(socket.SOL_SOCKET, STAMPS, 1)
 
     def _start(self) -> None:
         self._drain()  # what came before the start has no time
@@ -128,7 +139,7 @@ class UDPMarkers(MarkerSource):
         for _ in range(AT_ONCE):
             link = self._socket
             try:
-                raw = b"" if link is None else link.recv(LONGEST + 1)
+                raw, more, _, _ = (b"", [], 0, None) if link is None else link.recvmsg(LONGEST + 1, 64)
             except OSError:  # nothing more, or closed by another thread
                 break
             if link is None:
@@ -137,5 +148,15 @@ class UDPMarkers(MarkerSource):
             if said is None:
                 self.damaged += 1
             else:
-                found.append(self._stamped(*said))
+                found.append(self._stamped(said.label, said.value, said.age + _waited(more)))
         return found
+
+
+def _waited(more: Sequence[tuple[int, int, bytes]]) -> float:
+    """Return how long ago the kernel had a datagram [s]; 0 where that is not known, or the wall clock was set since."""
+    for level, kind, raw in more:
+        if level == socket.SOL_SOCKET and kind == STAMPS and len(raw) == _TIMESPEC.size:
+            seconds, part = _TIMESPEC.unpack(raw)
+            waited = (time.time_ns() - seconds * 1_000_000_000 - part) * 1e-9
+            return waited if 0 <= waited <= LONGEST_WAIT else 0.0
+    return 0.0
