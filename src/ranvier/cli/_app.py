@@ -10,10 +10,13 @@ from ranvier import __version__
 from ranvier.cli._bench import bench
 from ranvier.cli._check import check
 from ranvier.cli._demo import demo
+from ranvier.cli._doctor import doctor
 from ranvier.cli._evaluate import evaluate
 from ranvier.cli._export import export
 from ranvier.cli._fit import fit
 from ranvier.cli._inspect import inspect
+from ranvier.cli._live_session import live, record
+from ranvier.cli._replay import replay
 from ranvier.cli._run import run
 from ranvier.cli._serve import serve
 from ranvier.cli._sources import sources
@@ -51,7 +54,7 @@ def _ranvier(
 for panel, verbs in (
     ("See it work", (demo,)),
     ("Work with recordings", (inspect, run, fit, evaluate, export)),
-    ("Work with devices", (sources, serve)),
+    ("Work with devices", (live, record, replay, doctor, sources, serve)),
     ("Build and measure", (stages, check, warm, bench)),
 ):
     for verb in verbs:

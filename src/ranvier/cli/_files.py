@@ -26,7 +26,9 @@ TmaxOption = Annotated[float | None, typer.Option("--tmax", help="End of a trial
 
 
 def need_file(path: Path, what: str) -> Path:
-    """Refuse what is not a file, in words."""
+    """Refuse what is not a file (nor a recording, which is a folder), in words."""
+    if path.suffix == ".rvr" and path.is_dir():
+        return path
     if path.is_dir():
         raise FormatError(f"{what} needs a file; {path} is a folder. Name a file in it.")
     if not path.is_file():

@@ -137,6 +137,11 @@ class RvrRecording(BaseRecording):
         """Names of all streams, outputs of graphs and events among them."""
         return list(_all_streams(self._parts))
 
+    @property
+    def signal(self) -> RawStream:
+        """The stream that this is, as it was delivered."""
+        return self._signal
+
     def raw(self, stream: str) -> RawStream:
         """Return a stream as it was delivered."""
         if stream not in self._raw:

@@ -66,7 +66,8 @@ class SessionFile(_Strict):
     pipeline: str | None = Field(None, description="Pipeline or model file, relative to this one, or a shipped one.")
     source: str | Table | None = Field(None, description='Such as "lsl:name=EEG", or a table with use = "acquire.LSL".')
     sources: dict[str, str | Table] = Field({}, description="Several sources by name, instead of source.")
-    markers: tuple[str | Table, ...] = ()
+    markers: tuple[str | Table, ...] = Field((), description='Such as "udp:127.0.0.1:5006?latency=0.01".')
+    labels: tuple[str, ...] = Field((), description="Labels of markers that enter the graph, in order of their codes.")
     map: Table | None = Field(None, description="Parameters of act.Map, where the pipeline does not end with one.")
     budget: BudgetTable | None = None
     guard: GuardTable | None = None

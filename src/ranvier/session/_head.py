@@ -29,6 +29,8 @@ def head_of(session: Any, run: Run | None) -> dict[str, Any]:
             "actuator": None if session.actuator is None else type(session.actuator).__name__,
         },
     }  # fmt: skip
+    if session.labels:
+        head["session"]["events"] = info_to_table(session.events)
     if run is not None:
         head["ids"] = {"graph": run.stage.id, "model": session.graph.id, "exactness": run.stage.tags.exactness}
     return head

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from ranvier.errors import FormatError, StateError
+from ranvier.session._cues import events_of
 from ranvier.stage import Run, as_tuple
-from ranvier.stream import Array, Block, Control
+from ranvier.stream import Array, Block, Control, info_from_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,9 @@ class Inputs:
         ends = [n for n in self.recording.log("text") if n.payload.get("of") == "end"]
         self.stops = [2**62] * len(self.ports) if not ends else list(ends[-1].payload["stops"])
         self.ended = bool(ends)
+        table = self.recording.head["session"].get("events")
+        self.event_info: Any = None if table is None else info_from_table(table)
+        self.events: Any = None if table is None else events_of(self.recording.log("event"))
         self.unseen: list[list[tuple[int, int, bool]]] = [[] for _ in self.ports]
         self.controls = []
         for note in self.recording.log("control"):
@@ -68,12 +72,14 @@ class Inputs:
     @property
     def n_samples(self) -> int:
         """Of all ports, as far as the graph has seen them."""
-        return sum(min(b, stop) - a for r, stop in zip(self.raw, self.stops, strict=True) for a, b in r.stretches if a < stop)
+        return sum(
+            min(b, stop) - a for r, stop in zip(self.raw, self.stops, strict=True) for a, b in r.stretches if a < stop
+        )
 
     def turns(self, size: int | None) -> Iterator[Turn]:
         """Yield the samples in blocks of at most `size`, those of several ports interleaved by time."""
         flows = [self._flow(port, size) for port in range(len(self.ports))]
-        heads = [next(f, None) for f in flows]
+        heads: list[Any] = [next(f, None) for f in flows]
         while any(h is not None for h in heads):
             port = min(
                 (i for i, h in enumerate(heads) if h is not None),
@@ -92,7 +98,7 @@ class Inputs:
             for a, b, anew in holes:
                 pieces = [p for x, y in pieces for p in ((x, min(y, a)), (max(x, b), y)) if p[0] < p[1]]
                 fresh |= anew and d.start <= a < d.start + len(d.samples)
-            for x, y in pieces:
+            for x, y in [p for p in pieces if p[0] < p[1]]:
                 yield Turn(port, d.samples[x - d.start : y - d.start], x, fresh)
                 fresh = False
 
@@ -107,12 +113,7 @@ class Inputs:
             if turn.fresh:
                 run.restore(fresh)
             block = Block(np.ascontiguousarray(turn.samples), turn.start)
-            if len(self.ports) == 1 and len(run.stage.inputs) == 1:
-                made = run.push(block)
-            else:
-                empty = [Block(np.zeros((0, *i.shape), i.dtype), s) for i, s in zip(self.infos, stops, strict=True)]
-                empty[turn.port] = block
-                made = run.push(*empty)
+            made = run.push(*self._chunks(run, turn.port, block, stops))
             stops[turn.port] = block.stop
             first = as_tuple(made)[0]
             if not isinstance(first, Block):
@@ -121,3 +122,11 @@ class Inputs:
                 out.append(first)
             advance(block.n)
         return out
+
+    def _chunks(self, run: Run, port: int, block: Block, stops: list[int]) -> list[Any]:
+        """Return what goes into every port of a graph with a block of one of them."""
+        signals = [Block(np.zeros((0, *i.shape), i.dtype), s) for i, s in zip(self.infos, stops, strict=True)]
+        signals[port] = block
+        flow = iter(signals)
+        first = signals[0]
+        return [next(flow) if p.kind == "signal" else self.events.cut(stops[0], first.stop) for p in run.stage.inputs]

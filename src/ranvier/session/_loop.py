@@ -14,6 +14,7 @@ import numpy as np
 from ranvier.act import Actuator, Command, Commands, Guard, Refused
 from ranvier.errors import RanvierError
 from ranvier.session._budget import Budget
+from ranvier.session._cues import Cues
 from ranvier.session._histogram import Histogram
 from ranvier.session._host import Spare
 from ranvier.session._intake import Intake
@@ -22,7 +23,7 @@ from ranvier.session._output import pack
 from ranvier.session._reader import Reader
 from ranvier.session._waiting import Together
 from ranvier.stage import Align, Chain, Graph, Run, as_tuple
-from ranvier.stream import Block, Control
+from ranvier.stream import Block, Control, Events
 
 TURN = 0.02  # s that the loop waits for samples before it looks after everything else
 SILENT = 0.5  # part of the patience of an Align after which a silent stream is given up for now
@@ -47,8 +48,8 @@ class Loop:
         What a command must pass, where it goes, and how old its input may be.
     notes
         Where everything that happens is written down; None: nowhere.
-    landing
-        From markers to the events of the graph's event port; None without one.
+    cues
+        Markers, and the events of the graph's event port; None without either.
     commands
         Makes commands of decisions; None where nothing is to act.
     look
@@ -74,14 +75,14 @@ class Loop:
         actuator: Actuator | None = None,
         budget: Budget | None = None,
         notes: NoteWriter | None = None,
-        landing: Any = None,
+        cues: Cues | None = None,
         commands: Commands | None = None,
         look: Callable[[Block, list[Any]], None] | None = None,
     ) -> None:
         self.run: Any = run
         self.mapping, self.readers, self.intakes = mapping, tuple(readers), tuple(intakes)
         self.guard: Any = guard
-        self.actuator, self.budget, self.notes, self.landing = actuator, budget, notes, landing
+        self.actuator, self.budget, self.notes, self.cues = actuator, budget, notes, cues
         self.commands, self.look = commands, look
         self.latency = {name: Histogram() for name in ("input age", "compute", "arrival to done", "arrival to command")}
         self.counts = dict.fromkeys(COUNTED, 0)
@@ -90,6 +91,7 @@ class Loop:
         self._heard = [0] * len(self.readers)
         self._silent = [False] * len(self.readers)
         self._controls = 0
+        self._events = Events(0, 0)
         self._lost = [0] * len(self.readers)
         self._periods = [1e9 / float(r.info.rate) for r in self.readers]
         self._empty = [np.zeros((0, *r.info.shape), r.info.dtype) for r in self.readers]
@@ -130,6 +132,10 @@ class Loop:
     def finish(self) -> None:
         """Write down what is left to say when nothing comes any more: the latencies of all, and what devices said."""
         self._look_after(time.monotonic_ns())
+        if self.cues is not None:
+            self._mark(self._stops[0], self._stops[0])
+            for sample, payload in self.cues.last():
+                self._say("event", sample, {**payload, "aside": payload.get("aside", "after the end")})
         self._say("text", self._stops[0], {"of": "end", "stops": self._stops, "why": self.stopping})
         for name, histogram in self.latency.items():
             self._say("latency", self._stops[0], {"of": name, **histogram.as_table()})
@@ -141,6 +147,8 @@ class Loop:
         clock, counts = time.monotonic_ns, self.counts
         if block.start != self._stops[port] and reader.lost_blocks:
             self._unseen(port, block.start, reader)
+        if self.cues is not None and port == 0:
+            self._mark(block.start, block.stop)
         begin = clock()
         first = None if self.run is None else self._step(port, block)
         done = clock()
@@ -165,13 +173,21 @@ class Loop:
             self._write_controls()
         return out if type(out) is Block else as_tuple(out)[0]
 
+    def _mark(self, start: int, stop: int) -> None:
+        """Take the events that are complete, and write down what was landed."""
+        cues: Any = self.cues
+        cues.hear(self.intakes[0], start, stop)
+        self._events, said = cues.take()
+        for sample, payload in said:
+            self._say("event", sample, payload)
+
     def _chunks(self, port: int, block: Block) -> list[Any]:
         """Return what goes into every port when a block has come at one of them."""
         chunks: list[Any] = []
         signal = 0
         for kind in self._ports:
             if kind != "signal":
-                chunks.append(self.landing.take(block.stop))
+                chunks.append(self._events if port == 0 else Events(self._events.stop, self._events.stop))
                 continue
             chunks.append(block if signal == port else Block(self._empty[signal], self._stops[signal]))
             signal += 1

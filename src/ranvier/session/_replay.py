@@ -1,4 +1,4 @@
-"""replay: a recorded session once more: do the recorded inputs give the recorded decisions, to the bit?"""
+"""replay: a recorded session once more, to see whether its inputs give its decisions, to the bit."""
 
 from __future__ import annotations
 
@@ -99,7 +99,9 @@ class Replayed:
     def _graph(self) -> Stage:
         note = next(iter(self.recording.log("graph")), None)
         if note is None or "model" not in note.arrays:
-            raise ModelError(f"{self.recording.path} needs the graph that it was made with; it has none. It is damaged.")
+            raise ModelError(
+                f"{self.recording.path} needs the graph that it was made with; it has none. It is damaged."
+            )
         with TemporaryDirectory() as folder:
             path = Path(folder) / "graph.rvm"
             path.write_bytes(note.arrays["model"].tobytes())
@@ -123,7 +125,9 @@ class Replayed:
             Called with the number of samples that have flowed in.
         """
         decider, _ = split(self.graph if graph is None else graph)
-        run = Run(entered(self.entrances, decider), *self.inputs.infos)
+        whole = entered(self.entrances, decider)
+        signals = iter(self.inputs.infos)
+        run = Run(whole, *[next(signals) if p.kind == "signal" else self.inputs.event_info for p in whole.inputs])
         return as_tuple(run.info)[0], self.inputs.through(run, size, advance)
 
     def recorded(self) -> list[Block]:
@@ -210,7 +214,13 @@ def _compare(info: Any, there: list[Block], again: list[Block], verdict: Verdict
     x, v, y, w = x[a].reshape(len(a), -1), v[a].reshape(len(a), -1), y[b].reshape(len(a), -1), w[b].reshape(len(a), -1)
     same = (x.view(np.uint8) == y.view(np.uint8)).all(axis=1) & (v == w).all(axis=1) if len(a) else np.ones(0, bool)
     for k in np.flatnonzero(~same)[:SHOWN]:
-        _differ(verdict, int(info.origin.newest(int(both[k])) if info.rate else both[k]), x[k].tolist(), y[k].tolist(), "decision")
+        _differ(
+            verdict,
+            int(info.origin.newest(int(both[k])) if info.rate else both[k]),
+            x[k].tolist(),
+            y[k].tolist(),
+            "decision",
+        )
     if same.all():
         return
     verdict.identical = False
@@ -286,5 +296,5 @@ def _at_source(info: Any, blocks: list[Block]) -> Rows:
     if info.rate:
         index = np.array([info.origin.newest(int(k)) for k in index], np.int64)
     flat = data.reshape(len(data), -1)
-    good = np.ones(len(flat), bool) if is_all_valid(valid) else valid.reshape(len(flat), -1).all(axis=1)
+    good: Array = np.ones(len(flat), bool) if is_all_valid(valid) else valid.reshape(len(flat), -1).all(axis=1)
     return index, flat, good

@@ -11,8 +11,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ranvier.acquire import Mark, Packet, Source, register
+from ranvier.channels import Scale
 from ranvier.denoise import Integrity
 from ranvier.errors import ContractError, FormatError
+from ranvier.stage import Stage, from_table
 from ranvier.stream import Block, Recording
 
 SLOW, LONG, SHORT = 5000, 0.01, 0.001  # rate up to which packets of 10 ms are made; of 1 ms above [Hz, s]
@@ -42,7 +44,7 @@ class Replay(Source):
     """
 
     scheme: ClassVar[str] = "replay"
-    recording: Any
+    recording: str | Any
     speed: float = 1.0
     stream: str | None = None
     packet: float = 0.0
@@ -72,14 +74,12 @@ class Replay(Source):
             found: Recording = record.open(Path(self.recording), **options)
         else:
             found = self.recording
-        raw = getattr(found, "raw", None)
-        self._raw = raw() if raw is not None else found
-        self._events = found.events
-        self._labels = found.event_info.labels
-        self._info = self._raw.info
-        self._entrance = getattr(self._raw, "entrance", None) or Integrity()
-        length = self.packet or (LONG if self._raw.info.rate <= SLOW else SHORT)
-        self._size = max(1, round(length * float(self._raw.info.rate)))
+        self._events, self._labels = found.events, found.event_info.labels
+        self._recorded: Any = signal if (signal := getattr(found, "signal", None)) is not None else found
+        self._info = self._recorded.info
+        self._entrance = _entrance(found)
+        length = self.packet or (LONG if self._info.rate <= SLOW else SHORT)
+        self._size = max(1, round(length * float(self._info.rate)))
 
     def _start(self) -> None:
         self._blocks = self._pieces()
@@ -91,9 +91,10 @@ class Replay(Source):
     def _pieces(self) -> Iterator[Block]:
         rate = float(self.info.rate)
         ahead = max(round(READ * rate / self._size), 1) * self._size
-        for block in self._raw.blocks(ahead):
-            for a in range(0, block.n, self._size):
-                yield block.cut(a, min(a + self._size, block.n))
+        for block in self._recorded.blocks(ahead):
+            samples = block.data if isinstance(block, Block) else block.samples
+            for a in range(0, len(samples), self._size):
+                yield Block(samples[a : a + self._size], block.start + a)
 
     def _due(self, sample: int) -> int:
         """Return when a sample is there [ns]; with no pace, now."""
@@ -136,4 +137,16 @@ class Replay(Source):
         self._blocks, self._next = iter(()), None
 
     def _close(self) -> None:
-        self._raw = None
+        self._recorded = None
+
+
+def _entrance(recording: Any) -> Stage:
+    """Return the entrance that a recorded session had, or one that makes units of what was recorded."""
+    device = (getattr(recording, "head", None) or {}).get("device")
+    signal = getattr(recording, "signal", None)
+    if signal is None:
+        return Integrity()
+    if isinstance(device, dict) and isinstance(device.get(signal.name), dict) and "entrance" in device[signal.name]:
+        entrance: Stage = from_table(device[signal.name]["entrance"])
+        return entrance
+    return Integrity() if signal.gain is None else Integrity() | Scale(signal.gain, signal.unit)

@@ -11,15 +11,17 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from ranvier.acquire import Source
+from ranvier.acquire import MarkerSource, Source
 from ranvier.act import Actuator, Commands, Guard
 from ranvier.errors import ContractError, RanvierError, StateError
 from ranvier.session._budget import Budget
 from ranvier.session._compose import entered, split
+from ranvier.session._cues import Cues
 from ranvier.session._host import Host, undisturbed
 from ranvier.session._intake import Intake
 from ranvier.session._loop import NEVER, Loop
 from ranvier.session._notes import NoteWriter, notes_ring
+from ranvier.session._replay_source import Replay  # noqa: F401  makes replay: known
 from ranvier.session._report import Report
 from ranvier.session._ring import Ring
 from ranvier.stage import Run, Stage, as_tuple, save_model
@@ -49,6 +51,9 @@ class Session:
         Folder of the recording (``.rvr``) to make; None for none.
     budget
         How old the input of an action may be, and what happens if it is older.
+    markers, labels
+        Sources of markers by name, and the labels that enter the graph's event port in the order of their codes; all
+        others are recorded alone.
     host
         What to ask of the machine.
     cores
@@ -84,7 +89,8 @@ class Session:
         guard: Guard | None = None,
         record: str | Path | None = None,
         budget: Budget | None = None,
-        markers: Sequence[Any] = (),
+        markers: Mapping[str, MarkerSource] | None = None,
+        labels: Sequence[str] = (),
         host: Host | None = None,
         cores: int = 1,
         head: Mapping[str, Any] | None = None,
@@ -103,7 +109,8 @@ class Session:
         if not self.sources or (graph is None and record is None):
             raise ContractError("Session needs a source, and a graph or a recording to make; got neither. Give one.")
         self.graph, self.actuator, self.guard, self.budget = graph, actuator, guard, budget
-        self.markers = tuple(markers)
+        self.markers, self.labels = dict(markers or {}), tuple(labels)
+        self._cues: Cues | None = None
         self.host, self.cores, self.look = host or Host(), cores, look
         self.record = None if record is None else Path(record)
         self.head = dict(head or {})
@@ -115,6 +122,11 @@ class Session:
         self._notes: Ring | None = None
         self._wish = ""
         self._running = False
+
+    @property
+    def events(self) -> Any:
+        """Description of the events that enter the graph; known once it was started."""
+        return None if self._cues is None else self._cues.info
 
     # life -------------------------------------------------------------------------------------------
     def start(self) -> None:
@@ -137,6 +149,8 @@ class Session:
                     f"Session needs a source with a pace to record from; got {type(source).__name__} as fast as it is "
                     "taken. Give it a speed."
                 )
+        first = next(iter(self.sources.values())).info
+        self._cues = Cues(first, self.markers, self.labels)
         run, mapping, commands = self._prepared()
         named = self.record is not None
         self._rings = [
@@ -159,9 +173,10 @@ class Session:
             self.actuator.start()
         self._loop = Loop(
             run, mapping, readers, self._intakes, guard=guard, actuator=self.actuator, budget=self.budget, notes=notes,
-            commands=commands, look=self.look,
+            commands=commands, look=self.look, cues=self._cues,
         )  # fmt: skip
         self.report.begin(self._loop, list(self.sources), self._recorder, guard)
+        self._cues.start()
         for intake in self._intakes:
             intake.start()
 
@@ -188,9 +203,13 @@ class Session:
 
     def _infos(self, whole: Stage) -> tuple[Info, ...]:
         signals = iter([s.info for s in self.sources.values()])
-        if any(p.kind == "events" for p in whole.inputs):
-            raise ContractError("Session needs markers for a graph with an event port; got none. Give markers.")
-        return tuple(next(signals) for _ in whole.inputs)
+        events = None if self._cues is None else self._cues.info
+        if any(p.kind == "events" for p in whole.inputs) and (events is None or not self.labels):
+            raise ContractError(
+                "Session needs labels for a graph with an event port, in the order of their codes; got none. Name "
+                "those that the graph was trained with."
+            )
+        return tuple(events if p.kind == "events" and events else next(signals) for p in whole.inputs)
 
     def _recorded(self, path: Path, name: str, run: Run | None) -> Any:
         """Start the recorder, and wait until it records."""
@@ -235,6 +254,10 @@ class Session:
         self.report.ended = self._loop.stopping or self._wish or ("time" if time.monotonic_ns() >= until else "source")
         return self.report
 
+    def wish(self, why: str) -> None:
+        """Let `run` end soon, and say why; from any thread or signal handler."""
+        self._wish = self._wish or why
+
     def stop(self, why: str = "asked") -> None:
         """Bring the actuator into its safe state, stop everything else; always safe to call."""
         self._wish = self._wish or why
@@ -260,6 +283,8 @@ class Session:
     def _stop_intakes(self) -> None:
         for intake in self._intakes:
             intake.stop()
+        if self._cues is not None:
+            self._cues.stop()
         if self._loop is not None:
             self._loop.finish()
 
