@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from ranvier.channels import CommonReference, Scale
-from ranvier.denoise import Integrity
-from ranvier.features import BinnedCounts, Spikes
+from ranvier.denoise import Bandpass, Integrity
+from ranvier.features import BinnedCounts, SpikeBandPower, Spikes
 from ranvier.stage import Chain, Run
 from ranvier.stream import Block
 
 from .chains import FEW, MANY, blocks, draw, refilled
-from .fused import WAYS, both, equal, equal_states, in_way, push, stream, told
+from .fused import WAYS, both, equal, equal_states, in_way, pieces, push, stream, told
 
 
 @pytest.mark.parametrize(("n", "part"), [(24, 0.1), (72, 0.0), (72, 0.1)])
@@ -44,6 +44,23 @@ def test_a_bin_that_was_begun_before_the_stream_is_remembered_alike(monkeypatch)
     for run, theirs in zip(runs, [r.save() for r in runs][::-1], strict=True):
         run.restore(theirs)
     equal(*[push(run, given[2:]) for run in runs])
+
+
+@pytest.mark.parametrize("cuts", [[], [1, 30, 64, 65, 7] * 12])
+def test_stretches_at_the_rail_begin_and_end_anywhere(monkeypatch, cuts):
+    rng = np.random.default_rng(3)
+    x = (20 * rng.standard_normal((2000, 96))).astype("i2")
+    for channel in rng.integers(0, 64, 60):  # the last group has none
+        begin = int(rng.integers(300, 2000))
+        x[begin : begin + int(rng.choice([1, 2, 20, 150])), channel] = 100
+    x[900:1100, 32:64] = 100  # a whole group
+    x[1400:1450, 33:64] = 100  # too few for a mean
+    counts = Spikes(3.0, noise_window=0.05) | BinnedCounts(0.02)
+    stage = Integrity(rail=100) | CommonReference(by="group") | Bandpass(50, 300, 2) | (counts & SpikeBandPower(0.02))
+    got = both(monkeypatch, stage, stream(96, dtype="i2", group=32), pieces(Block(x), cuts))
+    valid = np.concatenate([b.valid for (b,) in got])
+    assert 0.5 < valid[10:].mean() < 0.95
+    assert valid[10:, 64:96].all()
 
 
 def _same_everywhere(monkeypatch, seed, counts):

@@ -24,8 +24,8 @@ from numpy import float32, float64, inf, int16, int32, int64, uint8
 from ranvier.kernels._crossings import crossed, in_time, make_estimate
 from ranvier.kernels._part import body, inner
 from ranvier.kernels._simd import (
-    bits, count, get, get_i8, make_load, make_load_mask, make_splat, make_splat_mask, make_tree, prefetch, put, store,
-    store_mask,
+    bits, count, get, get_i8, lowest, make_load, make_load_mask, make_splat, make_splat_mask, make_tree, prefetch, put,
+    store, store_mask,
 )
 from ranvier.kernels._atomic import fetch_add, load_acquire, pause, store_release
 from ranvier.kernels.ops import *
@@ -72,7 +72,10 @@ def generate(program: Program, width: int, fingerprint: str) -> tuple[str, Table
     if (level := _in_one_pass(program, phases, width)) is not None:
         lines += write_front(phases[0].works, level, names, a, program.source, program.result, width)
         if _has_masked_front(phases):
-            lines += write_front(phases[0].works, level, names, a, program.source, program.result, width, masked=True)
+            lines += write_front(
+                phases[0].works, level, names, a, program.source, program.result, width, masked=True,
+                every_row=phases[1].leaves,
+            )  # fmt: skip
     if s.until:
         lines += _schedule(program, a, s)
     lines += _group(program, phases, a, width)
@@ -221,6 +224,7 @@ def _group(program: Program, phases: Sequence[Phase], a: Table, w: int) -> list[
         f"    b_row = {a.buffer_row}",
         f"    o_row = {a.okay_row}",
         "    dirty = int64(0)",
+        "    rows = t1 - t0",
     ]
     quick = _in_one_pass(program, phases, w) is not None
     gated = _gated(phases[0].works)
@@ -240,6 +244,7 @@ def _group(program: Program, phases: Sequence[Phase], a: Table, w: int) -> list[
                 "        said = masked_front(a, first, t1 - t0, x, x_row)",
                 "        dirty = said & 1",
                 "        lack = said & 2 != 0",
+                *([] if phases[1].leaves else ["        if said & 4 != 0:", "            o_row, rows = 0, int64(1)"]),
                 "        quick = True",
             ]
         out += ["    if not quick:"]
@@ -292,10 +297,15 @@ def _group(program: Program, phases: Sequence[Phase], a: Table, w: int) -> list[
     if len(phases) > 1:
         out += [
             "    if dirty != 0:  # the next tile finds masks in which all is well",
-            "        for t in range(t1 - t0):",
-            *([f"            put({a('enough')} + t, uint8(1))"] if program.group else []),
-            f"            for c in range(0, {size}, {w}):",
-            "                if get_i8(flags + c * 8) != 0:",
+            f"        for c in range(0, {size}, {w}):",
+            "            if get_i8(flags + c * 8) != 0:",
+            "                for t in range(rows):",
             f"                    store_mask({a('okay')} + t * o_row + c, load_m({a('trusted')}))",
         ]
+        if program.group:
+            out += [
+                "        if lack:",
+                "            for t in range(t1 - t0):",
+                f"                put({a('enough')} + t, uint8(1))",
+            ]
     return [*out, ""]

@@ -67,13 +67,14 @@ def write_level(number: int, level: Level, a: Table, result: str, w: int) -> lis
 
 def write_front(
     works: Sequence[tuple[int, Any]], level: Level, names: dict[str, str], a: Table, source: str, result: str, w: int,
-    *, masked: bool = False,
+    *, masked: bool = False, every_row: bool = False,
 ) -> list[str]:  # fmt: skip
     """Return the text of ``front(a, c, n, x, x_row)``: all before the mean, and the mean, in one pass over a group.
 
     For a group of which nothing is known to be invalid, and stages without memory. It returns whether the entrance
     found nothing either; if not, nothing was changed but the buffer. Where the entrance is expected to find
-    something, ``masked_front`` does the same with masks; it returns 1 if it did, and 2 more if a mean is lacking.
+    something, ``masked_front`` does the same with masks; it returns 1 if it did, 2 more if a mean is lacking, and 4
+    more if all rows of the mask are the same: then only the first is written, unless `every_row` is wanted.
     """
     vectors = range(level.size // w)
     parts = 16 // w
@@ -110,9 +111,8 @@ def write_front(
                     f"v, s = {names[body_text(step.body, 3)]}(v, (), k{i}_{j}_{r})",
                 ]
             instant.append(f"v = as_{result}(v)")
-        instant += [f"v = as_{result}(v)", f"store(b + {r * w * SIZE[result]}, v)"]
-        if masked:
-            instant += [f"store_mask(o + {r * w}, ok)", "v = select(ok, v, zero)", "number += count(ok)"]
+        instant += [f"v = as_{result}(v)", *([f"v = select(ok{r}, v, zero)"] if masked else [])]
+        instant += [f"store(b + {r * w * SIZE[result]}, v)"]
         instant += [f"p{r} = add(zero, v)" if r < parts else f"p{r % parts} = add(p{r % parts}, v)"]
     real = {"f4": "float32", "f8": "float64"}[result]
     sums = "".join(f"p{i}, " for i in range(parts))
@@ -131,7 +131,9 @@ def write_front(
                 kept.append(f"store({_shift(a.row(f'last{i}', 0, result), c, result)}, last{r})")
                 kept.append(f"store({_shift(a.row(f'run{i}', 0, 'i4'), c, 'i4')}, run{r})")
     if masked:
-        return _masked_front(level, a, result, w, before, [*missing, *ahead, *instant], sums, kept)
+        return _masked_front(
+            level, a, source, result, w, before, [*missing, *ahead, *instant], sums, kept, every_row=every_row
+        )
     body = [
         f"    b = {a('buffer')}",
         f"    mean = {a('mean')}",
@@ -172,9 +174,14 @@ def _gate(gate: Gate, r: int) -> list[str]:
 
 
 def _masked_front(
-    level: Level, a: Table, result: str, w: int, before: list[str], instant: list[str], sums: str, kept: list[str]
-) -> list[str]:
+    level: Level, a: Table, source: str, result: str, w: int, before: list[str], instant: list[str], sums: str,
+    kept: list[str], *, every_row: bool,
+) -> list[str]:  # fmt: skip
+    """Write the pass with masks: stretch by stretch, in each of which the masks are those of its first instant."""
     real = {"f4": "float32", "f8": "float64"}[result]
+    vectors = range(level.size // w)
+    first = [f"lt(absv(load_x0(x + {r * w * SIZE[source]})), rail{r})" for r in vectors]
+    last = [f"load_x0(x - x_row + {r * w * SIZE[source]})" for r in vectors]
     body = [
         f"    b = {a('buffer')}",
         f"    o = {a('okay')}",
@@ -186,35 +193,47 @@ def _masked_front(
         "    none = le(zero, zero)",
         "    said = int64(0)",
         *["    " + line for line in before],
-        "    for t in range(n):",
-        "        number = 0",
-        *["        " + line for line in instant],
-        f"        put(mean, tree(({sums})) / {real}(max(number, 1)))",
-        f"        put(enough, uint8(number >= {level.least}))",
+        "    t = int64(0)",
+        "    while t < n:",
+        "        begin = t",
+        *[f"        ok{r} = {text}" for r, text in enumerate(first)],
+        *[f"        fine{r} = both(fine{r}, ok{r})" for r in vectors],
+        f"        number = {' + '.join(f'count(ok{r})' for r in vectors)}",
+        f"        divisor = {real}(max(number, 1))",
+        "        while t < n:",
+        "            odd = other(none)",
+        *["            " + line for line in instant],
+        "            if bits(odd) != 0:",
+        "                break",
+        f"            put(mean, tree(({sums})) / divisor)",
+        f"            mean += {SIZE[result]}",
+        f"            b += {a.buffer_row}",
+        "            x += x_row",
+        "            t += 1",
+        *[f"        held{r} = select(ok{r}, {text}, held{r})" for r, text in enumerate(last)],
         f"        if number < {level.least}:",
-        "            said = int64(2)",
-        f"        mean += {SIZE[result]}",
-        "        enough += 1",
-        f"        b += {a.buffer_row}",
-        f"        o += {a.okay_row}",
-        "        x += x_row",
+        "            said |= 2",
+        "            for u in range(begin, t):",
+        "                put(enough + u, uint8(0))",
+        "        many = t - begin",
+        "        if many == n:",
+        "            said |= 4",
+        *([] if every_row else ["            many = int64(1)"]),
+        "        for u in range(many):",
+        *[f"            store_mask(o + {r * w}, ok{r})" for r in vectors],
+        f"            o += {a.okay_row}",
         *["    " + line for line in kept],
     ]
-    for r in range(level.size // w):
+    for r in vectors:
         body += [
             f"    bad = int64(count(fine{r}) != {w})",
             f"    put(flags + {r * w * 8}, bad)",
-            f"    put(hints + {r * 8}, bad)",
+            f"    put(hints + {r * 8}, int64(count(ok{r}) != {w}))",
             "    said |= bad",
         ]
     return a.function("def masked_front(a, c, n, x, x_row):", [*body, "    return said"])
 
 
 def _masked_gate(r: int) -> list[str]:
-    """Write what the entrance does to one vector at one instant where something may be beyond its rail."""
-    return [
-        f"ok = lt(absv(v), rail{r})",
-        f"fine{r} = both(fine{r}, ok)",
-        f"held{r} = select(ok, v, held{r})",
-        f"v = held{r}",
-    ]
+    """Write what the entrance asks of one vector at one instant where something is beyond its rail."""
+    return [f"odd = either(odd, differ(lt(absv(v), rail{r}), ok{r}))"]

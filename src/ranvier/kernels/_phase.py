@@ -14,6 +14,7 @@ import numpy as np
 
 from ranvier.kernels._body import Gate, Step, Work, body_text
 from ranvier.kernels._sinks import MOST_HELD, Sink
+from ranvier.kernels._stretch import REACH, name_of_good, write_hold, write_release, write_states, write_stretch
 from ranvier.kernels._table import SIZE, Table
 
 
@@ -93,30 +94,36 @@ def write_phase(p: Phase, a: Table, result: str, w: int) -> list[str]:
         return a.function(head, [*out, *_gate(p, gate, a, result, w), *keep, "    return masked"])
     waits = [f"load_i4({a.row(f'wait{i}', 0, 'i4')})" for i, _ in stateful]
     holds = not p.leaves and bool(p.ends) and all(s.periodic and s.j < MOST_HELD for _, s in p.ends)
-    out += ["    fine = lt(none, like(none, 1.0))", "    held = False"]
-    if holds:
-        out += _held(waits, w)
-    calm = [f"count(either(other(fine), eq({wait}, like({wait}, 0)))) == {w}" for wait in waits]
+    out += ["    t = t0"]
     indent = "    "
     if periodic:
-        out += ["    t = t0", "    while t < t1:", "        end = get_i8(s)"]
+        out += [*([f"    reach = int64({REACH})"] if holds else []), "    while t < t1:", "        end = get_i8(s)"]
         indent = "        "
-        calm += [text for _, sink in p.ends for text in sink.calm(a, w)]
     else:
-        out += ["    t = t0", "    end = t1"]
-    out += [f"{indent}if {' and '.join(['(held or not dirty)', *calm])}:"]
+        out += ["    end = t1"]
     if holds:
-        out += [f"{indent}    if held:", *[f"{indent}        {x}" for _, sink in p.ends for x in sink.hold(a)]]
-    out += _loop(p, a, result, w, indent, masked=False)
+        find, calm = write_stretch(stateful, p.ends, a, w)
+        out += [f"{indent}{line}" for line in find]
+    else:
+        out += [f"{indent}stop = end"]
+        quiet = [f"count(eq({wait}, like({wait}, 0))) == {w}" for wait in waits]
+        calm = " and ".join(["not dirty", *quiet, *[text for _, sink in p.ends for text in sink.calm(a, w)]])
+    out += [f"{indent}if {calm}:"]
     if holds:
-        back = [line for i, work in stateful for line in _back(i, work, a)]
-        back += [line for _, sink in p.ends for line in sink.release(a)]
-        out += [f"{indent}    if held:", *[f"{indent}        {line}" for line in back]]
+        out += [f"{indent}    if held:", *[f"{indent}        {line}" for line in write_hold(stateful, p.ends, a)]]
+    out += _loop(p, a, result, w, indent, masked=False, good=holds)
+    if holds:
+        out += [f"{indent}    if held:", *[f"{indent}        {x}" for x in write_release(stateful, p.ends, a)]]
     out += [f"{indent}else:"]
     out += [f"{indent}    masked = 1"] if p.leaves else []
+    if holds:
+        out += [f"{indent}    stop = end if dirty == 3 else min(end, t + reach)", f"{indent}    reach += reach"]
     out += _loop(p, a, result, w, indent, masked=True)
-    out += [f"{indent}{line}" for _, sink in p.ends for line in sink.edge(a, w)]
-    out += [f"{indent}t = end", f"{indent}s += NOTE"] if periodic else []
+    out += [f"{indent}    {line}" for line in write_states(stateful, a)] if holds else []
+    edges = [line for _, sink in p.ends for line in sink.edge(a, w)]
+    if periodic:
+        out += [f"{indent}t = stop", f"{indent}if t == end:"]
+        out += [f"{indent}    {line}" for line in [*edges, "s += NOTE"]]
     return a.function(head, [*out, *keep, "    return masked"])
 
 
@@ -137,35 +144,6 @@ def coefficient(a: Table, i: int, row: int, step: Step, which: int, shift: int =
     if (values == values[0]).all():
         return f"splat_{p}({a(f'k{p[1]}_{i}')} + {row * a.pad * SIZE[p]})"
     return f"load_{p}({a.row(f'k{p[1]}_{i}', row, p)} + {shift * SIZE[p]})"
-
-
-def _held(waits: list[str], w: int) -> list[str]:
-    """Write the look at a masked tile: lanes that are invalid all through are kept past the clean loop."""
-    return [
-        "    if dirty == 1:",
-        "        fine = load_m(m)",
-        "        held = True",
-        "        q = m",
-        "        for t in range(t1 - t0):",
-        "            if bits(load_m(q)) != bits(fine):",
-        "                held = False",
-        "                break",
-        "            q += m_row",
-        *[f"        held = held and count(either(fine, lt({x}, like({x}, 0)))) == {w}" for x in waits],
-    ]
-
-
-def _back(i: int, work: Work, a: Table) -> list[str]:
-    """Give lanes that were held the states that they had before this tile."""
-    out, states = [], {"f4": 0, "f8": 0}
-    for j, step in enumerate(work.steps):
-        p = step.precision
-        z = [a.row(f"z{p[1]}_{i}", states[p] + r, p) for r in range(step.n_state)]
-        states[p] += len(z)
-        if z:
-            kept = [f"select(fine, s{i}_{j}[{r}], load_{p}({v}))" for r, v in enumerate(z)]
-            out.append(f"s{i}_{j} = ({''.join(f'{v}, ' for v in kept)})")
-    return out
 
 
 def _load_work(i: int, work: Any, a: Table, result: str, keep: list[str]) -> list[str]:
@@ -201,8 +179,10 @@ def _load_work(i: int, work: Any, a: Table, result: str, keep: list[str]) -> lis
     return out
 
 
-def _loop(p: Phase, a: Table, result: str, w: int, indent: str, *, masked: bool) -> list[str]:
-    """Write the loop over time of one piece of a tile, from t to end."""
+def _loop(
+    p: Phase, a: Table, result: str, w: int, indent: str, *, masked: bool, good: bool = False
+) -> list[str]:  # fmt: skip
+    """Write the loop over time of one stretch of a tile, from t to stop; `good`: lanes may be held."""
     rows = ["x", *(["mean"] if p.after_level is not None else []), *(["b"] if p.leaves else [])]
     rows += ["m", *(["enough"] if p.after_level is not None else []), *(["o"] if p.leaves else [])] if masked else []
     body = [f"v = load_x{p.number}(x_at)", *(["ok = load_m(m_at)"] if masked else [])]
@@ -221,9 +201,11 @@ def _loop(p: Phase, a: Table, result: str, w: int, indent: str, *, masked: bool)
     stateful = [i for i, work in p.works if masked and work.waits]
     for i in stateful:
         out += [f"wait{i} = load_i4({a.row(f'wait{i}', 0, 'i4')})", f"settle{i} = like(wait{i}, {a(f'settle{i}')})"]
-    out += ["for u in range(end - t):", *["    " + line for line in body]]
+    out += ["for u in range(stop - t):", *["    " + line for line in body]]
     out += [f"store({a.row(f'wait{i}', 0, 'i4')}, wait{i})" for i in stateful]
-    out += [line for _, sink in p.ends for line in sink.after(a, w, masked=masked)]
+    works = [(i, work) for i, work in p.works if isinstance(work, Work) and work.waits]
+    for at, sink in p.ends:
+        out += sink.after(a, w, name_of_good(at, works) if good else "", masked=masked)
     return [f"{indent}    {line}" for line in out]
 
 

@@ -46,8 +46,8 @@ class Sink:
         """After all: put states back."""
         return []
 
-    def calm(self, a: Table, w: int) -> list[str]:
-        """Return conditions under which the clean loop will do."""
+    def calm(self, a: Table, w: int, good: str = "") -> list[str]:
+        """Return conditions under which the clean loop will do; `good` names lanes that are not held, if some are."""
         return []
 
     def before(self, a: Table, *, masked: bool) -> list[str]:
@@ -58,7 +58,7 @@ class Sink:
         """Inside the loop; `v` is the value, `ok` whether it is valid."""
         return []
 
-    def after(self, a: Table, w: int, *, masked: bool) -> list[str]:
+    def after(self, a: Table, w: int, good: str = "", *, masked: bool) -> list[str]:
         """After the loop of a piece."""
         return []
 
@@ -66,11 +66,11 @@ class Sink:
         """At the end of a piece."""
         return []
 
-    def hold(self, a: Table) -> list[str]:
-        """Before the clean loop, where lanes that are not `fine` are to be kept as they are."""
+    def hold(self, a: Table, good: str) -> list[str]:
+        """Before the clean loop, where lanes that are not `good` are to be kept as they are."""
         return []
 
-    def release(self, a: Table) -> list[str]:
+    def release(self, a: Table, good: str) -> list[str]:
         """After it."""
         return []
 
@@ -155,18 +155,19 @@ class TallySink(Sink):
             return [*out, f"part{j} = q[0]"]
         return [*out, f"part{j} = select(ok, q[0], part{j})", f"seen{j} = add_if(ok, seen{j})"]
 
-    def after(self, a: Table, w: int, *, masked: bool) -> list[str]:
+    def after(self, a: Table, w: int, good: str = "", *, masked: bool) -> list[str]:
         seen = a.row(f"seen{self.j}", 0, "i4")
         if masked:
             return [f"store({seen}, seen{self.j})"]
-        return [f"store({seen}, select(fine, iadd(load_i4({seen}), like(load_i4({seen}), end - t)), load_i4({seen})))"]
+        more = f"iadd(load_i4({seen}), like(load_i4({seen}), stop - t))"
+        return [f"store({seen}, {f'select({good}, {more}, load_i4({seen}))' if good else more})"]
 
-    def hold(self, a: Table) -> list[str]:
+    def hold(self, a: Table, good: str) -> list[str]:
         return [f"store({a('spare')} + {HELD + 64 * self.j}, part{self.j})"]
 
-    def release(self, a: Table) -> list[str]:
+    def release(self, a: Table, good: str) -> list[str]:
         j = self.j
-        return [f"part{j} = select(fine, part{j}, load_r({a('spare')} + {HELD + 64 * j}))"]
+        return [f"part{j} = select({good}, part{j}, load_r({a('spare')} + {HELD + 64 * j}))"]
 
     def edge(self, a: Table, w: int) -> list[str]:
         j, hops = self.j, self.end.hops
@@ -242,22 +243,23 @@ class CrossingsSink(Sink):
         j = self.j
         return [f"    store({a.row(f'before{j}', 0, 'f4')}, last{j})"]
 
-    def calm(self, a: Table, w: int) -> list[str]:
+    def calm(self, a: Table, w: int, good: str = "") -> list[str]:
         j = self.j
         deep, heard = f"like(limit{j}, -inf)", f"load_m({a.row(f'listened{j}', 0, 'u1')})"
-        same = f"other(differ(lt({deep}, limit{j}), {heard}))"
-        steady = f"either(both(fine, both(lt({deep}, last{j}), {same})), both(other(fine), other({heard})))"
+        steady = f"both(lt({deep}, last{j}), other(differ(lt({deep}, limit{j}), {heard})))"
+        if good:
+            steady = f"select({good}, {steady}, other({heard}))"
         if self.end.bin:
             steady = f"both({steady}, differ({heard}, load_m({a.row(f'away{j}', 0, 'u1')})))"
         return [f"count({steady}) == {w}"]
 
-    def hold(self, a: Table) -> list[str]:
-        return [f"limit{self.j} = select(fine, limit{self.j}, like(limit{self.j}, -inf))"]
+    def hold(self, a: Table, good: str) -> list[str]:
+        return [f"limit{self.j} = select({good}, limit{self.j}, like(limit{self.j}, -inf))"]
 
-    def release(self, a: Table) -> list[str]:
+    def release(self, a: Table, good: str) -> list[str]:
         j = self.j
         threshold = a.row(f"threshold{j}", 0, "f4")
-        return [f"last{j} = select(fine, last{j}, like(last{j}, -inf))", f"limit{j} = load_f4({threshold})"]
+        return [f"last{j} = select({good}, last{j}, like(last{j}, -inf))", f"limit{j} = load_f4({threshold})"]
 
     def before(self, a: Table, *, masked: bool) -> list[str]:
         j = self.j
@@ -295,7 +297,7 @@ class CrossingsSink(Sink):
             f"    h{j} += {ENTRY}",
         ]
 
-    def after(self, a: Table, w: int, *, masked: bool) -> list[str]:
+    def after(self, a: Table, w: int, good: str = "", *, masked: bool) -> list[str]:
         j = self.j
         count = f"{a(f'number{j}')}" if self.end.bin else "0"
         out = [
