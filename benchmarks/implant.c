@@ -22,6 +22,7 @@
 #define GROUP 64
 #define TILE 64
 #define HEARD 127
+#define INFINITE 0x7F800000 /* bits of a float; sizes, as integers, have their order */
 #define PARTS 256 /* squares are added in float32 over so many samples, those in float64 */
 #define PAD 16
 #define SEPARATE __attribute__((noinline))
@@ -112,18 +113,41 @@ static SEPARATE void level(const int16_t *x, int64_t row, int64_t n, const float
     }
 }
 
-/* The (lower) median of what W channels were heard at, by bisection on the order of the bits. */
+/* The (lower) median of what W channels were heard at: a range is halved until it is the first or the last in it. */
 static SEPARATE void estimate(struct implant *a, int64_t c) {
     const int32_t *ring = (const int32_t *)a->ring + c / 16 * 16 * HEARD + c % 16;
-    i4 valid = {0}, found = {0};
-    for (int r = 0; r < HEARD; r++) valid -= *(const i4 *)(ring + 16 * r) < 0x7F800000;
-    i4 rank = (valid - 1) / 2;
-    for (int bit = 30; bit >= 0; bit--) {
-        i4 trial = found | (1 << bit), less = {0};
-        for (int r = 0; r < HEARD; r++) less -= *(const i4 *)(ring + 16 * r) < trial;
-        i4 low = rank < less;
-        found = (found & low) | (trial & ~low);
+    i4 valid = {0}, low = {0}, fewest = {0};
+    f4 total = {0};
+    for (int r = 0; r < HEARD; r++) {
+        i4 size = *(const i4 *)(ring + 16 * r), fine = size < INFINITE;
+        valid -= fine;
+        total += (f4)(size & fine);
     }
+    i4 rank = (valid - 1) / 2, most = valid;
+    f4 mean = total / __builtin_convertvector(valid, f4);
+    i4 trial = (i4)(mean * 0.8453475f), high = (i4)(mean * 2.5f); /* no median is above twice the mean */
+    for (int cut = 0; cut < 53; cut++) {
+        i4 less = {0};
+        for (int r = 0; r < HEARD; r++) less -= *(const i4 *)(ring + 16 * r) < trial;
+        i4 above = rank < less;
+        low = (low & above) | (trial & ~above), fewest = (fewest & above) | (less & ~above);
+        high = (trial & above) | (high & ~above), most = (less & above) | (most & ~above);
+        trial = cut < 20 ? (i4)(((f4)low + (f4)high) * 0.5f) : low + ((high - low) >> 1);
+        i4 left = (fewest < rank) & (rank + 1 < most);
+        if (cut >= 20) left &= low < trial;
+        int32_t some = 0;
+        for (int i = 0; i < W; i++) some |= left[i];
+        if (!some) break;
+    }
+    i4 after = {0}, before = {0}, last = rank + 1 == most;
+    after += INFINITE;
+    for (int r = 0; r < HEARD; r++) {
+        i4 size = *(const i4 *)(ring + 16 * r), next = (low <= size) & (size < after);
+        after = (size & next) | (after & ~next);
+        next = (size < high) & (before < size);
+        before = (size & next) | (before & ~next);
+    }
+    i4 found = (before & last) | (after & ~last);
     for (int i = 0; i < W; i++) {
         if (valid[i] < a->least) continue;
         int64_t at = c + i;

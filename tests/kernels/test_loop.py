@@ -267,7 +267,7 @@ FAULTS = {
     "means divide by all": ("mean", r"\(max\(number, 1\)\)", "(20)"),
     "means hear what is invalid": ("mean", r"v = select\(ok, v, zero\)", "v = v"),
     "sums hear what is invalid": ("sums", r"select\(fine, part0, .*\)", "part0"),
-    "sums count what is invalid": ("sums", r"select\(fine, (iadd\(.*\)), load_i4\(.*\)\)", r"\1"),
+    "sums count what is invalid": ("sums", r"select\(fine, (iadd\(.*\)), load_i4\(\w+\)\)", r"\1"),
     "bins that nobody heard": ("bins", r"missing0 = either\(missing0, away0\)", "missing0 = missing0"),
     "crossings of what is invalid": ("events", r"hit = both\(ok, hit\)", "hit = hit"),
 }

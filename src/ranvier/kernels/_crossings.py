@@ -7,13 +7,16 @@ from typing import Any
 import numpy as np
 
 from ranvier.kernels._jit import njit
-from ranvier.kernels._simd import get, get_i8, lowest, make_load, put, store
-from ranvier.kernels.ops import add_if, either, like, lt, select
+from ranvier.kernels._simd import bits, get, get_i8, lowest, make_load, put, store
+from ranvier.kernels.ops import add, add_if, as_f4, both, div, eq, iadd, le, like, lt, mul, select
 
 ENTRY = 24 + 16 * 4  # bytes of a note that a loop makes: instant, lanes that crossed, lanes that changed, values
 EVENT = 32  # bytes of an event: sample i8, fraction f4, duration f4, code i4, value f4, source i4, uncertainty f4
 SPIKE, LOST, BACK = 0, 1, 2  # codes of what is written
 MEDIAN_OF_ONE_SIGMA = 0.6744897501960817  # median of |x| for a normal x with a standard deviation of 1
+MEDIAN_OF_MEAN = 0.8453475393951495  # and the median over the mean of |x|
+CUTS_OF_VALUES = 20  # cuts in the middle of values; then, where these were of no use, of the integers
+CUTS = CUTS_OF_VALUES + 33
 INFINITE = 0x7F800000  # bits of a float32; no size that was heard is larger
 LANES = 16  # channels that take turns together
 _inner = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)
@@ -108,15 +111,18 @@ def in_time(events: int, n: int, start: int, rows: int, tally: int, out: int) ->
 
 
 def make_estimate(width: int) -> Any:
-    """Make the function that estimates the noise of `width` channels anew, by bisection on the order of the bits."""
-    load = make_load("i4", "i4", width)
+    """Make the function that estimates the noise of `width` channels anew."""
+    load, load_real = make_load("i4", "i4", width), make_load("f4", "f4", width)
 
     @_inner  # type: ignore[untyped-decorator]
     def estimate(
         ring: int, heard: int, least: int, factor: float, weight: float, noise: int, threshold: int, estimates: int,
         room: int,
     ) -> None:  # fmt: skip
-        """Take the median of sizes.
+        """Take the (lower) median of sizes: halve a range until it is the range's first or last.
+
+        The first range is cut where the median of a normal variable lies beside its mean size. Whatever the cuts,
+        what is found is one of the sizes, and always the same; sizes are compared as integers, whose order is theirs.
 
         Parameters
         ----------
@@ -129,23 +135,52 @@ def make_estimate(width: int) -> Any:
         noise, threshold, estimates
             Addresses of the first lane's state.
         room
-            Address of room for two vectors.
+            Address of room for four vectors.
         """
-        zero = like(load(ring), 0)
-        valid = zero
+        low = like(load(ring), 0)
+        total = like(load_real(ring), 0.0)
+        most, one = low, like(low, 1)
         for i in range(heard):
-            valid = add_if(lt(load(ring + 64 * i), like(zero, INFINITE)), valid)
-        store(room, valid)
+            fine = lt(load(ring + 64 * i), like(low, INFINITE))
+            most = add_if(fine, most)
+            total = add(total, select(fine, load_real(ring + 64 * i), like(total, 0.0)))
+        store(room, most)
         for lane in range(width):  # rank of the (lower) median
             put(room + 64 + 4 * lane, np.int32((get(room + 4 * lane, np.int32(0)) - 1) // 2))
         rank = load(room + 64)
-        found = zero
-        for bit in range(30, -1, -1):
-            trial = either(found, like(zero, 1 << bit))
-            below = zero
+        mean = div(total, as_f4(most))
+        store(room + 64, mul(mean, like(mean, MEDIAN_OF_MEAN)))
+        store(room + 128, mul(mean, like(mean, 2.5)))  # no median is above twice the mean
+        trial, high, fewest = load(room + 64), load(room + 128), low
+        for cut in range(CUTS):
+            below = like(low, 0)
             for i in range(heard):
                 below = add_if(lt(load(ring + 64 * i), trial), below)
-            found = select(lt(rank, below), found, trial)
+            above = lt(rank, below)
+            low, fewest = select(above, low, trial), select(above, fewest, below)
+            high, most = select(above, trial, high), select(above, below, most)
+            store(room + 128, low)
+            store(room + 192, high)
+            if cut < CUTS_OF_VALUES:
+                between = mul(add(load_real(room + 128), load_real(room + 192)), like(total, 0.5))
+                store(room + 64, between)
+            else:
+                for lane in range(width):
+                    first = np.int64(get(room + 128 + 4 * lane, np.int32(0)))
+                    put(room + 64 + 4 * lane, np.int32((first + get(room + 192 + 4 * lane, np.int32(0))) >> 1))
+            trial = load(room + 64)
+            left = both(lt(fewest, rank), lt(iadd(rank, one), most))
+            if cut >= CUTS_OF_VALUES:
+                left = both(left, lt(low, trial))  # there is nothing between
+            if bits(left) == 0:
+                break
+        after = like(low, INFINITE)
+        before = like(low, 0)
+        for i in range(heard):
+            size = load(ring + 64 * i)
+            after = select(both(le(low, size), lt(size, after)), size, after)
+            before = select(both(lt(size, high), lt(before, size)), size, before)
+        found = select(eq(iadd(rank, one), most), before, after)
         store(room + 64, found)
         for lane in range(width):
             if get(room + 4 * lane, np.int32(0)) >= least:
