@@ -214,12 +214,21 @@ class KalmanFilter(BlockStage):
             information=information, still=counter(), gain=gain, carry=carry, mean=mean,
         )  # fmt: skip
 
+    @cached_property
+    def _across(self) -> Real:
+        """What each hidden number shows in all channels, side by side."""
+        return np.ascontiguousarray(self.observation.T)
+
+    @cached_property
+    def _one(self) -> Real:
+        return np.eye(len(self.transition))
+
     def _weights(self, used: Array) -> tuple[Real, Real]:
         """Return ``H' R^-1`` and ``H' R^-1 H`` of the channels used, R being their own noise covariance."""
-        lost = ~used
         if self.precision.ndim == 1:
-            weights = self.observation.T * np.where(used, self.precision, 0.0)
+            weights = self._across * np.where(used, self.precision, 0.0)
         else:
+            lost = ~used
             weights = self.observation[used].T @ self.precision[used]
             if lost.any() and used.any():
                 shared = np.linalg.solve(self.precision[np.ix_(lost, lost)], weights[:, lost].T)
@@ -230,7 +239,7 @@ class KalmanFilter(BlockStage):
     def _after(self, covariance: Array, information: Array) -> Real:
         """Return the covariance one sample later."""
         ahead = self.transition @ covariance @ self.transition.T + self.noise
-        later = np.linalg.solve(np.eye(len(ahead)) + ahead @ information, ahead)
+        later = np.linalg.solve(self._one + ahead @ information, ahead)
         return np.asarray((later + later.T) / 2)
 
     def _advance(self, state: State) -> bool:
@@ -258,7 +267,7 @@ class KalmanFilter(BlockStage):
             follow(x, y, *places)
             return Block(y, block.start)
         for a, b in _stretches(valid, whole):
-            if not np.array_equal(valid[a], state["used"]):
+            if (valid[a] != state["used"]).any():
                 self._use(state, valid[a])
             while a < b:
                 m = b if state["still"][0] or self._advance(state) else a + 1
@@ -280,5 +289,5 @@ def _stretches(valid: Array, whole: bool) -> list[tuple[int, int]]:
     """Return where stretches of rows with the same channels valid begin and end."""
     if not len(valid):
         return []
-    changes = [] if whole else (np.flatnonzero((valid[1:] != valid[:-1]).any(axis=1)) + 1).tolist()
+    changes = [] if whole or len(valid) == 1 else (np.flatnonzero((valid[1:] != valid[:-1]).any(axis=1)) + 1).tolist()
     return list(pairwise([0, *changes, len(valid)]))
