@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from ranvier.acquire import Counters, RhxCodec
 from ranvier.acquire._rhx_codec import block_dtype, encode_block
+from ranvier.testing import check_codec
 
 FRAMES = 128
 
@@ -110,6 +111,11 @@ def test_byte_by_byte():
     _, blocks = stream(2, 1, seed=15)
     whole = b"".join(blocks)
     assert same(RhxCodec(1).feed(whole), fed(RhxCodec(1), [whole[i : i + 1] for i in range(len(whole))]))
+
+
+def test_it_keeps_the_rules_of_codecs():
+    _, blocks = stream(6, 2, seed=27)
+    check_codec(lambda: RhxCodec(2), b"xx" + b"".join(blocks[i] for i in (0, 1, 3, 2, 2, 5)), [[5, 100, 2000]])
 
 
 def test_every_truncation_gives_the_whole_blocks_before_it():

@@ -9,6 +9,7 @@ import pytest
 
 from ranvier.acquire import Mark, OpenEphys, Packet
 from ranvier.errors import ContractError, DeviceError
+from ranvier.testing import check_source
 from ranvier.twin import OpenEphysServer
 from tests.acquire.recordings import amplifiers
 
@@ -206,3 +207,29 @@ def test_open_ephys_python_tools_hear_our_events(capsys):
         listener.socket.close(0)
         listener.context.term()
     assert set(heard) == {(0, 1, 500), (0, 0, 510), (1, 1, 1500), (1, 0, 1510)}
+
+
+def test_it_keeps_the_rules_of_sources():
+    _, server = served(8000, 3, seed=51, samples=range(100, 8000, 300), codes=1, labels={1: "go"})
+    server.open()
+    server.start()
+
+    def plug():
+        server.open()
+        server.start()
+
+    try:
+        check_source(
+            lambda: OpenEphys("127.0.0.1", server.port, timeout=2.0), samples=300, pull=server.close, plug=plug
+        )
+    finally:
+        server.close()
+
+
+def test_a_gui_on_this_machine_is_found(monkeypatch):
+    _, server = served(8000, 1, seed=52, patient=False)
+    with server:
+        monkeypatch.setattr(OpenEphys, "port", server.port)
+        (found,) = OpenEphys.nearby(5.0)
+    assert found == ("openephys:127.0.0.1?stream=held", "held", "Open Ephys GUI, 2000 Hz")
+    assert OpenEphys.nearby(0.05) == []

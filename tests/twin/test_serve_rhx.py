@@ -10,6 +10,7 @@ from ranvier.acquire._rhx_commands import Remote
 from ranvier.errors import ContractError, DeviceError
 from ranvier.stage import Run
 from ranvier.stream import Block, Channels
+from ranvier.testing import check_source
 from ranvier.twin import RhxServer
 from tests.acquire.recordings import Held, amplifiers
 
@@ -77,8 +78,11 @@ def test_analog_and_digital_inputs():
         client(server, channels="A-000,A-001,ANALOG-IN-1,DIGITAL-IN-03", kind="ecog") as source,
     ):
         assert source.info.channels.kinds == ("ecog", "ecog", "misc", "trigger")
-        assert source.entrance.stages[1].gain == (0.195, 0.195, 312.5, 1.0)
+        assert source.entrance.describe(source.info).channels.units == ("uV", "uV", "uV", "1")
         packets, marks = gather(source, 1280)
+        run = Run(source.entrance, source.info)
+    scaled = np.concatenate([run.push(Block(p.samples, p.start)).data for p in packets])
+    assert np.array_equal(scaled[:, 2], counts[:, 2].astype(np.float32) * np.float32(312.5))
     got = np.concatenate([p.samples for p in packets])
     assert np.array_equal(got[:, :3], counts)
     assert np.array_equal(got[:, 3].view(np.uint16), lines)
@@ -255,3 +259,37 @@ def test_python_intan_reads_our_server(capsys):
         finally:
             device.close(stop_after_disconnect=False)
     assert np.array_equal(np.rint(theirs.T / 0.195), counts[:4000])
+
+
+def test_it_keeps_the_rules_of_sources():
+    _, recording = amplifiers(8000, 4, seed=14, rate=2000, samples=range(100, 8000, 300), codes=1, labels={1: "go"})
+    server = RhxServer(recording, port=0, loop=True, speed=2.0)
+    server.open()
+    server.start()
+
+    def plug():
+        server.open()
+        server.start()
+
+    try:
+        check_source(
+            lambda: client(server, channels="A-000..A-003,DIGITAL-IN-01"), samples=300, pull=server.close, plug=plug
+        )
+    finally:
+        server.close()
+
+
+def test_a_source_is_served_like_a_recording():
+    counts, recording = amplifiers(12_800, 2, seed=15, rate=2000)
+    with RhxServer(recording, port=0, speed=4.0) as first:
+        inner = client(first, channels="A-000,A-001")
+        with (
+            RhxServer(inner, port=0) as second,
+            client(second, channels="A-001,A-000", timeout=15.0) as source,
+        ):  # its entrance is compiled
+            packets, _ = gather(source, 1280)
+    start, got = packets[0].start, np.concatenate([p.samples for p in packets])
+    at = np.concatenate([p.start + np.arange(128) for p in packets])
+    unclipped = np.abs(counts[at].astype(int)).max(1) < 32767
+    assert np.array_equal(got[unclipped], counts[at][unclipped])
+    assert start % 128 == 0

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, final
 import numpy as np
 
 from ranvier.acquire._openephys_codec import OpenEphysCodec, OpenEphysCounters, Piece, decode
-from ranvier.acquire._source import Mark, Packet, Source
+from ranvier.acquire._source import Found, Mark, Packet, Source
 from ranvier.errors import DeviceError, MissingExtraError
 from ranvier.stream import Channels, StreamInfo
 
@@ -192,6 +192,27 @@ class OpenEphys(Source):
         except zmq.Again:
             self._asked = False
         self._beat = now
+
+    @classmethod
+    def nearby(cls, timeout: float) -> list[Found]:
+        """Listen for a moment at the usual port of this machine."""
+        try:
+            import zmq
+        except ImportError as e:
+            raise MissingExtraError("OpenEphys", "pyzmq", "acquire") from e
+        found: dict[str, Found] = {}
+        end = time.monotonic() + timeout
+        with zmq.Context() as context, context.socket(zmq.SUB) as heard:
+            heard.set(zmq.LINGER, 0)
+            heard.connect(f"tcp://127.0.0.1:{cls.port}")
+            heard.subscribe(b"")
+            while not found and (left := end - time.monotonic()) > 0:
+                message = decode(heard.recv_multipart()) if heard.poll(max(1, round(left * 1000))) else None
+                if message is not None and isinstance(message[1], Piece):
+                    name = message[1].stream
+                    where = f"openephys:127.0.0.1?stream={name}" if name else "openephys:127.0.0.1"
+                    found[name] = Found(where, name, f"Open Ephys GUI, {message[1].rate:g} Hz")
+        return list(found.values())
 
     # opening ------------------------------------------------------------------------------------
     def _survey(self) -> None:

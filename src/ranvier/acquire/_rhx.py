@@ -17,6 +17,7 @@ from ranvier.acquire._source import Counters, Mark, Packet, Source
 from ranvier.errors import DeviceError
 from ranvier.stream import Channels, StreamInfo
 
+FLAT = 1.0  # [s] for which a living amplifier never repeats one value
 RAIL = 32767.0  # counts at which an amplifier is at its end
 CHUNK = 1 << 18  # bytes taken from the network at once
 KINDS = {"aux": "misc", "analog": "misc", "digital": "trigger"}
@@ -251,8 +252,7 @@ class IntanRHX(Source):
         return words
 
     def _describe(self, rate: Fraction) -> None:
-        from ranvier.channels import Scale
-        from ranvier.denoise import Integrity  # slow to import
+        from ranvier.acquire._units import entrance  # slow to import
 
         words = [w for w in self._words if w.what != "digital"]
         names, gains = [w.name for w in words], [w.gain for w in words]
@@ -263,5 +263,5 @@ class IntanRHX(Source):
             kinds, groups = [*kinds, "trigger"], [*groups, ""]
         channels = Channels.of(names, kinds, "count", groups=groups)
         self._info = StreamInfo.signal(rate, channels, name="rhx", dtype=np.int16)
-        gain = gains[0] if len(set(gains)) == 1 else tuple(gains)
-        self._entrance = Integrity(rail=RAIL) | Scale(gain)
+        units = ["1" if kind == "trigger" else "uV" for kind in kinds]
+        self._entrance = entrance(channels, gains, units, RAIL, FLAT)
