@@ -82,6 +82,30 @@ def test_codecs(tmp_path, codec, dtype):
     np.testing.assert_array_equal(got, x)
 
 
+@pytest.mark.parametrize("dtype", ["int16", "int32", "int64"])
+@pytest.mark.parametrize(("rows", "width"), [(1, 1), (1, 5), (7, 1), (64, 64), (65, 129), (200, 3)])
+def test_the_compiled_loops_do_what_numcodecs_does(dtype, rows, width):
+    from numcodecs.delta import Delta
+
+    from ranvier.kernels._delta import turn, turn_back
+
+    x, out = counts(rows, rows, dtype, width), np.empty((width, rows), dtype)
+    turn[dtype](x, out)
+    np.testing.assert_array_equal(out.ravel(), Delta(dtype).encode(np.ascontiguousarray(x.T).ravel()))
+    back = np.empty_like(x)
+    turn_back[dtype](out, back)
+    np.testing.assert_array_equal(back, x)
+
+
+def test_large_chunks_come_back(tmp_path):
+    info, x = INFO.but(rate=Fraction(30000), channels=Channels.of(64), shape=(64,)), counts(4000, width=64)
+    with Writer(tmp_path / "a.rvr", {}, {"raw": Stored(info)}, sync_seconds=0) as w:
+        feed(w, x)
+    stream = record.open(tmp_path / "a.rvr").raw("raw")
+    assert stream.index.kept.nbytes > 1 << 16
+    np.testing.assert_array_equal(np.concatenate([b.samples for b in stream.blocks()]), x)
+
+
 def test_it_is_readable_from_the_first_moment_and_while_it_grows(tmp_path):
     x, path = counts(1000), tmp_path / "a.rvr"
     w = Writer(path, {}, {"raw": Stored(INFO, 0.25, "uV")}, sync_seconds=0)

@@ -3,12 +3,12 @@
 import io
 import os
 from contextlib import suppress
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rvr_disk import in_memory
 
 from ranvier import record
 from ranvier.errors import FormatError
@@ -28,11 +28,11 @@ ROWS = 20  # samples in a chunk
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """A small recording with everything in it, where files are in memory if there is such a place."""
-    shm = Path("/dev/shm")
-    folder = tmp_path_factory.mktemp("rvr")
-    if os.access(shm, os.W_OK):
-        folder = shm / f"ranvier-test-{os.getpid()}"
-        folder.mkdir()
+    with in_memory(tmp_path_factory.mktemp("rvr")) as folder:
+        yield make(folder)
+
+
+def make(folder):
     rng = np.random.default_rng(4)
     path, kept = folder / "a.rvr", {"raw": Stored(INFO, 0.5, "uV"), "power": Stored(FEATURE, masked=True)}
     with Writer(path, {"graph": "schema = 1"}, kept, sync_seconds=0, clock=lambda: 5) as w:
@@ -41,10 +41,7 @@ def whole(tmp_path_factory):
             w.append_block("power", Block(rng.random((15, 3), "f4"), k, rng.random((15, 3)) < 0.9), k)
             w.note("event", "raw", k, k, {"label": f"cue/{k}"}, {"x": np.arange(3)})
             w.flush(10**9)
-    yield path
-    for p in sorted(folder.rglob("*"), reverse=True):
-        p.rmdir() if p.is_dir() else p.unlink()
-    folder.rmdir()
+    return path
 
 
 class Reference:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rvr_disk import in_memory
 from rvr_kill import BLOCK, KEPT, RATE, values
 
 from ranvier import record
@@ -24,11 +25,17 @@ PATIENCE = 60  # s
 
 
 @pytest.fixture
-def mother(tmp_path):
+def folder(tmp_path):
+    with in_memory(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def mother(folder):
     """A process that makes children which write until they die."""
     script = Path(__file__).with_name("rvr_kill.py")
     made = subprocess.Popen(
-        [sys.executable, str(script), str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, str(script), str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     yield made
     made.stdin.close()
@@ -89,12 +96,12 @@ def kill_many(mother, folder, seeds):
     return lengths
 
 
-def test_a_killed_writer(mother, tmp_path):
-    lengths = kill_many(mother, tmp_path, range(20))
+def test_a_killed_writer(mother, folder):
+    lengths = kill_many(mother, folder, range(20))
     assert sum(n > 0 for n in lengths) > 10, lengths
 
 
 @pytest.mark.slow
-def test_a_writer_killed_five_hundred_times(mother, tmp_path):
-    lengths = kill_many(mother, tmp_path, range(1000, 1500))
+def test_a_writer_killed_five_hundred_times(mother, folder):
+    lengths = kill_many(mother, folder, range(1000, 1500))
     assert sum(n > 0 for n in lengths) > 300

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ DTYPES = ("bool", "int16", "int32", "int64", "float32", "float64")
 CHUNK = 1 << 20  # bytes of a chunk, uncompressed, unless one sample is larger
 BLOCK = 1 << 16  # bytes that blosc compresses at a time: fits the first caches
 LEVEL = 9  # of lz4: no slower here than 1, and 4 % smaller
+LARGE = 1 << 16  # bytes of a chunk from which on compiled loops are worth it
 OVERHEAD = 16 + 4  # bytes that blosc and the check value add at most
 
 
@@ -76,8 +78,7 @@ class Kept:
         if self.codec == "raw":
             coded: bytes = chunk.tobytes()
         else:
-            x = chunk.reshape(self.rows, -1)
-            turned = _by_channel(x, self.codec == "delta")
+            turned = self._turn(chunk.reshape(self.rows, -1))
             coded = self._alone(self._blosc.compress, turned, b"lz4", LEVEL, 2, BLOCK)
         return coded + crc32c(coded).to_bytes(4, "little")
 
@@ -94,9 +95,34 @@ class Kept:
         if len(body) < 16 or int.from_bytes(body[4:8], "little") != self.nbytes:  # as blosc's header says
             raise FormatError(f"it does not unpack to {self.nbytes} bytes")
         flat = np.frombuffer(self._alone(self._blosc.decompress, body), dtype)
-        if self.codec == "delta":
-            flat = np.cumsum(flat, dtype=dtype)
-        return np.ascontiguousarray(flat.reshape(-1, self.rows).T).reshape(self.rows, *self.shape)
+        return self._turn_back(flat.reshape(-1, self.rows)).reshape(self.rows, *self.shape)
+
+    def _turn(self, x: Array) -> Array:
+        """Return ``(n_channels, n)``; of whole numbers each less the one before it in memory."""
+        if self.codec != "delta":
+            return np.ascontiguousarray(x.T)
+        out = np.empty(x.shape[::-1], x.dtype)
+        if self.nbytes >= LARGE:
+            self._kernels.turn[x.dtype](x, out)
+        else:
+            out[:, 1:] = (x[1:] - x[:-1]).T
+            out[0, 0] = x[0, 0]
+            out[1:, 0] = x[0, 1:] - x[-1, :-1]
+        return out
+
+    def _turn_back(self, x: Array) -> Array:
+        """Undo `_turn`."""
+        if self.codec == "delta" and self.nbytes < LARGE:
+            x = np.cumsum(x.ravel(), dtype=x.dtype).reshape(x.shape)
+        elif self.codec == "delta":
+            out = np.empty(x.shape[::-1], x.dtype)
+            self._kernels.turn_back[x.dtype](x, out)
+            return out
+        return np.ascontiguousarray(x.T)
+
+    @cached_property
+    def _kernels(self) -> Any:
+        return import_module("ranvier.kernels._delta")  # knows Numba, which reading small chunks need not wait for
 
     def zarr(self, chunks: int, samples: int, attributes: dict[str, Any]) -> bytes:
         """Return the ``zarr.json`` of a segment.
@@ -151,14 +177,3 @@ def group(attributes: dict[str, Any] | None = None) -> bytes:
 def rows_for(rate: float, row_bytes: int) -> int:
     """Return how many samples a chunk holds: at most 50 ms, at most `CHUNK` bytes, at least one."""
     return max(1, min(int(rate / 20), CHUNK // row_bytes))
-
-
-def _by_channel(x: Array, delta: bool) -> Array:
-    """Return ``(n_channels, n)``; with `delta`, each number less the one before it in memory (that of channel 0: 0)."""
-    if not delta:
-        return np.ascontiguousarray(x.T)
-    out = np.empty(x.shape[::-1], x.dtype)
-    out[:, 1:] = (x[1:] - x[:-1]).T
-    out[0, 0] = x[0, 0]
-    out[1:, 0] = x[0, 1:] - x[-1, :-1]
-    return out

@@ -42,6 +42,7 @@ class Track:
         self._files, self.folder, self.kept = files, folder / kept.folder, kept
         self._period, self._limit, self.stop = period, limit, start
         self._memory = np.zeros((kept.rows, *kept.shape), kept.dtype)
+        kept.encode(self._memory)  # whatever is loaded or compiled for it, is so now
         self._fill, self._since = 0, 0
         self._stretches: list[list[float]] = []  # row, first, n, host, device
         self._numbers = 0
