@@ -118,3 +118,38 @@ def test_time_stamps_with_drift_and_jitter_hold_no_gap_but_the_one_that_is_there
             4 if jitter == 0 else 25
         )  # 0.5 % of the gap, and how late drift is followed
         assert np.array_equal(np.diff(index[3000:]), np.ones(1999))
+
+
+class Point:
+    """An entry point as an installed package has one."""
+
+    def __init__(self, name, thing):
+        self.name, self.value, self._thing = name, "package:Thing", thing
+
+    def load(self):
+        if isinstance(self._thing, Exception):
+            raise self._thing
+        return self._thing
+
+
+def test_entry_points(monkeypatch):
+    @dataclasses.dataclass(eq=False)
+    class Foreign(Source):
+        host: str = ""
+        scheme: ClassVar[str] = "foreign"
+
+        _open = _start = _stop = _close = lambda self: None
+
+        def _read(self, timeout):
+            return []
+
+    points = [Point("foreign", Foreign)]
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: points if group == "ranvier.sources" else [])
+    assert source("foreign:there").host == "there"
+    assert source({"use": "foreign", "host": "x"}).host == "x"
+    points.append(Point("broken", ImportError("no such library")))
+    with pytest.raises(ConfigError, match=r"'broken' .* cannot be loaded: ImportError: no such library"):
+        source("foreign:there")
+    points[1] = Point("odd", int)
+    with pytest.raises(ConfigError, match="'odd' needs a Source"):
+        source("foreign:there")

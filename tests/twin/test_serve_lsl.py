@@ -158,3 +158,18 @@ def test_what_is_not_there_or_not_alone_is_told():
     del outlets
     with pytest.raises(ConfigError, match="seen machine or network"):
         LSLServer(rec, seen="everywhere")
+
+
+def test_a_real_recording_comes_through_to_the_bit(shared):
+    from ranvier import record
+
+    file = shared / "eegmmidb_s001" / "S001R04.edf"
+    if not file.is_file():
+        pytest.skip("EEGMMIDB is not beside this checkout")
+    rec, stream = record.open(file), name()
+    with LSLServer(rec, name=stream, speed=20.0, seconds=20.0) as server, LSL(stream) as source:
+        index, samples = samples_of(gather(source, 3200))
+        assert source.info.channels.names == rec.info.channels.names
+    assert np.array_equal(index, np.arange(3200))
+    assert np.array_equal(samples, rec.read(0, 3200).data)
+    assert server.ended

@@ -120,6 +120,7 @@ class CytonServer(DeviceServer):
 
     def begin(self) -> None:
         self.faults, self._early, self._number = [], b"", 0
+        self._unread = False
         self._random = np.random.default_rng(self.seed)
         super().begin()
 
@@ -189,7 +190,7 @@ class CytonServer(DeviceServer):
 
     # samples ------------------------------------------------------------------------------------
     def _send(self, block: Block) -> None:
-        counts = self.counts(block)
+        counts, self._unread = self.counts(block), len(self._waiting) > WAITING
         bodies = counts.astype(">i4").view(np.uint8).reshape(block.n, self.n, 4)[:, :, 1:].reshape(block.n, -1)
         for k, body in enumerate(bodies):
             index = block.start + k
@@ -226,7 +227,7 @@ class CytonServer(DeviceServer):
             self.faults.append((number, "swap"))
             self._early = packet
             return
-        if len(self._waiting) > WAITING:
+        if self._unread:
             self.faults.append((number, "unread"))
         else:
             self._waiting += packet + early
