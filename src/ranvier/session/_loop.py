@@ -58,8 +58,8 @@ class Loop:
     Attributes
     ----------
     latency
-        Histograms by name: ``input age`` at the action, ``compute`` a block, ``arrival to done`` a block, ``arrival to
-        command``.
+        Histograms by name: ``input age`` at the action, ``compute`` a block and of each part of the plan, ``arrival to
+        done`` a block, ``arrival to command``.
     counts
         Blocks, samples, decisions, commands approved, refused, skipped, missed, and so on.
     """
@@ -99,10 +99,15 @@ class Loop:
         if run is not None:
             self._newest = as_tuple(run.info)[0].origin.newest
             self._fresh = run.save()
+            run.meter(self._measure)
             self._ports = [p.kind for p in run.stage.inputs]
             self._names = [p.name for p in run.stage.inputs if p.kind == "signal"]
             found = find_align(run.stage) if len(self.readers) > 1 else None
             self._align = (found[0], found[1].patience * SILENT * 1e9) if found else None
+
+    def _measure(self, part: str) -> Callable[[int], None]:
+        """Return what counts the times of a part of the plan."""
+        return self.latency.setdefault(f"part {part}", Histogram()).add
 
     def go(self, until: int = NEVER, samples: int = NEVER, stop: Callable[[], bool] = lambda: False) -> None:
         """Run until a host time [ns], a number of samples of the first source, or until asked to stop."""

@@ -17,7 +17,7 @@ from ranvier.session._fingerprint import fingerprint
 from ranvier.session._head import OUTPUT
 from ranvier.session._inputs import Inputs
 from ranvier.stage import Run, Stage, as_tuple, from_table, load_model
-from ranvier.stream import Array, Block, is_all_valid
+from ranvier.stream import Array, Block
 
 CUTS = (None, 1, 7, 64)  # block sizes of a check: as recorded, and others
 MANY = 40_000  # samples beyond which blocks of one are left out
@@ -296,5 +296,5 @@ def _at_source(info: Any, blocks: list[Block]) -> Rows:
     if info.rate:
         index = np.array([info.origin.newest(int(k)) for k in index], np.int64)
     flat = data.reshape(len(data), -1)
-    good: Array = np.ones(len(flat), bool) if is_all_valid(valid) else valid.reshape(len(flat), -1).all(axis=1)
+    good: Array = np.asarray(valid.reshape(len(flat), -1).all(axis=1))
     return index, flat, good

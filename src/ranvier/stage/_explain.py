@@ -63,6 +63,7 @@ def explain(stage: Stage, state: State, depth: int = 0) -> Iterator[Line]:
 
 
 def _part(part: Any, depth: int) -> Iterator[Line]:
+    part = getattr(part, "part", part)  # behind a meter
     if isinstance(part, Alone):
         lines = list(explain(part.stage, part.state, depth))
         why = f"; {part.why}" if part.why and len(lines) == 1 else ""

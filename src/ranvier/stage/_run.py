@@ -21,6 +21,7 @@ from ranvier.stage._compose import check_ports
 from ranvier.stage._explain import cost, explain
 from ranvier.stage._graph import Graph, Node
 from ranvier.stage._learner import Learner
+from ranvier.stage._meter import Make, meter
 from ranvier.stage._parallel import Parallel
 from ranvier.stage._stage import Stage, as_tuple
 from ranvier.stage._state import State
@@ -60,6 +61,7 @@ class Run:
         self.info: Any = stage.describe(*infos)
         self.controls: list[Control] = []
         self._waiting: list[_Waiting] = []
+        self._meter: Make | None = None
         if not isinstance(cores, int | np.integer) or cores < 1:
             raise ContractError(f"Run needs whole cores >= 1; got {cores!r}. Take 1, or as many as may be kept busy.")
         self.cores = cores
@@ -199,6 +201,8 @@ class Run:
                     "Send learn to a Learner, timeout and resume to an Align."
                 )
         self.controls.append(control)
+        if self._meter is not None:
+            meter(self.stage, self._state, self._meter)
 
     def _find(self, path: list[str]) -> tuple[Stage, State]:
         stage, state = self.stage, self._state
@@ -247,6 +251,17 @@ class Run:
         lines = [str(line) for line in explain(self.stage, self._state)]
         ns = cost(self.stage, self.infos, block) if block else None
         return "\n".join([*lines, *([f"{ns:.3g} ns a sample and channel in blocks of {block}"] if ns else [])])
+
+    def meter(self, make: Make) -> None:
+        """Have each part of the plan tell how long it takes at every call.
+
+        Parameters
+        ----------
+        make
+            From the name of a part to what takes its times [ns].
+        """
+        self._meter = make
+        meter(self.stage, self._state, make)
 
     @property
     def nbytes(self) -> int:
