@@ -31,6 +31,19 @@ def test_export_beside_the_recording(recording, capsys, to):
     assert [p.name for p in recording.parent.iterdir() if p.name.startswith(".")] == []
 
 
+def test_export_to_nwb_and_bids(recording, capsys):
+    pytest.importorskip("pynwb", reason="pynwb is not installed (extra export)")
+    pytest.importorskip("mne_bids", reason="mne-bids is not installed (extra export)")
+    assert run(["export", str(recording), "--to", "nwb"]) == 0
+    assert "a.nwb" in capsys.readouterr().out
+    assert run(["export", str(recording), "--to", "bids"]) == 2
+    assert "--subject NAME" in capsys.readouterr().err
+    args = ["--subject", "01", "--task", "rest", "--line-frequency", "50"]
+    assert run(["export", str(recording), "--to", "bids", *args, "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert any(f.endswith("sub-01_task-rest_events.tsv") for f in said["files"])
+
+
 def test_nothing_is_overwritten_unasked(recording, capsys):
     (recording.parent / "b.edf").write_text("mine")
     args = ["export", str(recording), "--out", str(recording.parent / "b.edf")]

@@ -1,6 +1,8 @@
 """Exports of a session's recording: counts, gaps, decisions, commands, the fits of the clock."""
 
+import gzip
 import io
+import json
 
 import numpy as np
 import pytest
@@ -34,7 +36,9 @@ def session(tmp_path):
         valid[3, 1] = False
         w.append_block("decision", Block(np.arange(40.0, dtype=np.float32).reshape(20, 2), 5, valid))
         w.note("event", "raw", 500, payload={"label": "cue/left", "fraction": 0.25, "duration": 100.0, "value": 2.0})
-        w.note("command", "raw", 999, payload={"wanted": [0.5], "given": [0.25], "sequence": 1})
+        w.note(
+            "command", "raw", 999, payload={"wanted": [0.5], "given": [0.25], "sequence": 1, "confidence": float("nan")}
+        )
         for since, time in ((0, 50.0), (2000, 52.01)):
             payload = {"index": float(since), "time": time, "period": 0.001005, "uncertainty": 1e-4}
             w.note("clock", "raw", since, payload=payload)
@@ -73,7 +77,8 @@ def test_edf(session, tmp_path, to):
     assert texts["BAD_gap"] == (1.0, 0.7)
     assert texts["cue/left"] == (0.40025, 0.1)  # sample 500.25, counted from the first, 100
     assert texts["decision p_left=6 p_right=nan"] == (pytest.approx(0.799), None)
-    assert any(t.startswith("command {") for t in texts)
+    (command,) = [json.loads(t.removeprefix("command ")) for t in texts if t.startswith("command {")]
+    assert (command["given"], command["confidence"]) == ([0.25], None)
     assert any("exact" in n for n in done.notes)
 
 
@@ -94,3 +99,23 @@ def test_nwb(session, tmp_path):
         assert np.isnan(decided["p_right"][3])
         assert decided["p_left"].tolist() == list(range(0, 40, 2))
         assert "given" in tables["commands"]["command"][0]
+
+
+def test_bids(session, tmp_path):
+    """The decisions lie beside the signal; everything is valid (slow lane: see test_export_bids)."""
+    pytest.importorskip("mne_bids", reason="mne-bids is not installed (extra export)")
+    edfio = pytest.importorskip("edfio", reason="edfio is not installed (extra record)")
+    rec, x = session
+    done = export(rec, tmp_path / "set", "bids", subject="P1", task="cursor", line_frequency=50.0)
+    files = {f.name: f for f in done.files}
+    signal = edfio.read_edf(files["sub-P1_task-cursor_ieeg.edf"])
+    np.testing.assert_array_equal(signal.signals[2].digital[:1000], x[:1000, 2])
+    rows = (
+        gzip.decompress(files["sub-P1_task-cursor_recording-decision_physio.tsv.gz"].read_bytes()).decode().split("\n")
+    )
+    assert rows[:4] == ["0.0\t1.0", "2.0\t3.0", "4.0\t5.0", "6.0\tn/a"]
+    said = json.loads(files["sub-P1_task-cursor_recording-decision_physio.json"].read_text())
+    assert said["StartTime"] == pytest.approx(0.599 - 0.1)  # sample 599; the file begins with sample 100
+    events = files["sub-P1_task-cursor_events.tsv"].read_text(encoding="utf-8-sig")
+    assert "cue/left" in events
+    assert "BAD_gap" in events

@@ -77,7 +77,7 @@ def write(
             raw.close()
             _refer(mne_bids, made, who.reference, who.ground, inside)
         for decided in regular:
-            _physio(made, decided)
+            _physio(made, decided._replace(times=decided.times - content.first / content.rate))
         if any(p is not None for p in content.info.channels.positions):
             content.notes.append("Positions of electrodes are not written: BIDS needs their frame and landmarks.")
         return _move(aside, root, force)

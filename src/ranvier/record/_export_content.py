@@ -154,7 +154,7 @@ def _from_session(content: Content, recording: Any) -> None:
         if name != content.info.name and (decided := _decided(recording, name, content.info)):
             content.decided.append(decided)
     for note in recording.log("command"):
-        text = json.dumps(note.payload, sort_keys=True, allow_nan=True)
+        text = json.dumps(_finite(note.payload), sort_keys=True, allow_nan=False)
         content.commands.append(MarkAt(note.sample / content.rate, text))
     lines = [
         (n.sample, float(n.payload["index"]), float(n.payload["time"]), float(n.payload["period"]))
@@ -164,6 +164,15 @@ def _from_session(content: Content, recording: Any) -> None:
     for k, (sample, *_) in enumerate([*lines, (recording.n_samples,)] if lines else []):
         _, index, time, period = lines[min(k, len(lines) - 1)]
         content.fits.append((sample, time + (sample - index) * period))
+
+
+def _finite(value: Any) -> Any:
+    """Return what JSON can hold: numbers that are none become null."""
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def _decided(recording: Any, name: str, signal: StreamInfo) -> Decided | None:

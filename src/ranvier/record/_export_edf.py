@@ -5,6 +5,7 @@ Formats: edfplus.info/specs/edfplus.html, www.biosemi.com/faq/file_format.htm.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -93,7 +94,7 @@ def _annotations(content: Content, end: int) -> list[MarkAt]:
 
 def _packed(marks: list[MarkAt], n_records: int, seconds: str, width: int) -> tuple[list[bytes], int]:
     """Return the annotations of each record, and how many bytes each has for them."""
-    tals = []
+    tals: deque[bytes] = deque()
     for m in marks:
         text = "".join(c for c in m.label if c >= " " or c == "\t").encode()
         duration = f"\x15{m.duration:.9f}".rstrip("0").rstrip(".") if m.duration else ""
@@ -103,7 +104,7 @@ def _packed(marks: list[MarkAt], n_records: int, seconds: str, width: int) -> tu
     room = -(-max(room, 24) // width) * width
     for k, t in enumerate(times):
         while tals and len(t) + len(tals[0]) <= room:
-            t += tals.pop(0)
+            t += tals.popleft()
         times[k] = t
     return times, room
 
