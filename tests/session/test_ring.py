@@ -250,6 +250,38 @@ def test_waiting_ends_with_a_block_with_the_end_or_with_the_time():
     reader.close()
 
 
+def test_who_spins_does_not_sleep_when_a_block_is_due():
+    ring = small()
+    reader = ring.reader()
+    slept, sleep = [], reader._waiter
+
+    def waiter(timeout):
+        slept.append(timeout)
+        return sleep(timeout)
+
+    reader._waiter = waiter
+    assert not reader.wait(0.01, spin=PATIENCE)  # nothing came yet, so nothing is due
+    assert len(slept) == 1
+    ring.write(numbers(0, 10))
+    assert reader.wait(PATIENCE, spin=PATIENCE)
+    reader.read()
+    thread = Thread(target=ring.write, args=(numbers(10, 10),))
+    thread.start()
+    assert reader.wait(PATIENCE, spin=PATIENCE)
+    thread.join(PATIENCE)
+    assert reader.read().start == 10
+    assert len(slept) == 1
+    assert not reader.wait(0.01, spin=PATIENCE)
+    assert reader.arrival > 0
+    reader.arrival -= int(PATIENCE * 1e9)  # long ago: it is late, and may never come
+    assert not reader.wait(0.01, spin=0.001)
+    reader.arrival += int(2 * PATIENCE * 1e9)  # long until it is due
+    assert not reader.wait(0.01, spin=0.001)
+    assert max(slept) <= 0.01
+    ring.close()
+    assert not reader.wait(PATIENCE, spin=PATIENCE)
+
+
 def test_what_was_written_before_the_end_can_be_read_after_it():
     with small() as ring:
         reader = ring.reader()

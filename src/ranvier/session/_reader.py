@@ -67,6 +67,7 @@ class Reader:
         self._valid = all_valid(self._data.shape[1:])
         self._take, self._whole, self._over = words.take, words.is_whole, words.is_closed
         self._written = memory.data[words.WRITTEN : words.WRITTEN + 8].cast("q")  # a hint; `take` makes sure
+        self._lasts = float(1 / info.rate) if info.rate else 0.0  # s a sample
         self._room = max(layout.slots // ROOM, 1)
         self._newest = newest
         self._wake, self._connection, self._leave = wake, connection, leave
@@ -83,20 +84,34 @@ class Reader:
                 if found is not None:
                     self._cursor, self._before = found[1], found[5]
 
-    def wait(self, timeout: float) -> bool:
-        """Wait until there is something to read, at most `timeout` [s]; False: there is not, or never will be."""
+    def wait(self, timeout: float, spin: float = 0.0) -> bool:
+        """Wait until there is something to read, at most `timeout` [s]; False: there is not, or never will be.
+
+        Who sleeps is woken late, by some 50 us on a machine that is at rest. With `spin` it is awake from so long [s]
+        before the next block is due, as long after the last as that lasts, until so long after that, and looks again
+        and again: up to twice that part of a core.
+        """
         if not isinstance(timeout, int | float) or not timeout <= LONGEST:
             raise ContractError(f"Ring needs a timeout of at most {LONGEST:,} s; got {timeout!r}. Take 1 s and repeat.")
-        deadline = None
+        deadline = early = late = 0.0
         while self._written[0] == self._cursor:
             if self.closed:
                 return self._written[0] != self._cursor
             now = time.monotonic()
-            deadline = now + timeout if deadline is None else deadline
-            ready = self._waiter(deadline - now)
-            if not ready:
+            if not deadline:
+                deadline = early = late = now + timeout
+                if spin and self.arrival:
+                    due = self.arrival / 1e9 + self._n * self._lasts
+                    early, late = due - spin, min(due + spin, deadline)
+            if early <= now < late:
+                time.sleep(0)  # a thread that writes must come to its turn
+                continue
+            until = early if now < early < deadline else deadline
+            ready = self._waiter(until - now)
+            if ready:
+                self._wake.clear()
+            elif until == deadline:
                 return self._written[0] != self._cursor
-            self._wake.clear()
             if self._connection is not None and self._connection.fileno() in ready:
                 self._forsaken = True
         return True

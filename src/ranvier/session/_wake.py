@@ -8,6 +8,7 @@ import socket
 import sys
 from typing import Protocol
 
+SHORT = 0.005  # s; `poll` counts whole milliseconds
 _ONE = (1).to_bytes(8, sys.byteorder)
 
 
@@ -111,6 +112,7 @@ class Waiter:
 
     def __init__(self, *fds: int) -> None:
         self._fds = fds
+        self._few = max(fds) < 1024  # beyond that `select` does not go
         self._poll = select.poll() if hasattr(select, "poll") else None
         if self._poll is not None:
             for fd in fds:
@@ -118,7 +120,7 @@ class Waiter:
 
     def __call__(self, timeout: float) -> list[int]:
         """Return what is readable within `timeout` [s]; nothing, if nothing is."""
-        if self._poll is not None:
+        if self._poll is not None and (timeout > SHORT or not self._few):
             return [fd for fd, _ in self._poll.poll(max(timeout, 0.0) * 1000)]
         return select.select(self._fds, (), (), max(timeout, 0.0))[0]
 

@@ -34,6 +34,7 @@ BLOCKS_MS = (1.0,)
 CHANNELS = 1024
 WARM = 0.5  # s that are not counted
 CHECKED = 1.0  # s whose decisions are made once more, offline: more than half of them are valid
+SPIN = 100e-6  # s before and after a block is due in which the second of our rows does not sleep
 PEER_SECONDS = 10.0  # at most: a graph that falls behind takes ever longer
 PEERS: dict[str, tuple[str, ...]] = {"ezmsg": EZMSG}
 
@@ -52,6 +53,9 @@ def running(options: Options, say: Callable[[str], None] = lambda _: None) -> di
             say(f"{channels} channels, blocks of {ms:g} ms: {options.seconds:g} s live on {options.cores} cores")
             ours = _ours(load, path, options.seconds, options.cores)
             found = [ours]
+            if channels <= MADE:
+                say(f"the same, awake {SPIN * 1e6:g} us before a block is due")
+                found.append(_ours(load, path, options.seconds, options.cores, SPIN))
             if "ezmsg" in peers and channels <= MADE:
                 say(f"ezmsg: {min(options.seconds, PEER_SECONDS):g} s live")
                 found.append(_ezmsg(load, path, min(options.seconds, PEER_SECONDS)))
@@ -78,14 +82,14 @@ def start(load: Load, cores: int) -> Run:
     return Run(load.stage, load.info, **more)
 
 
-def _ours(load: Load, path: str, seconds: float, cores: int) -> dict[str, Any]:
+def _ours(load: Load, path: str, seconds: float, cores: int, spin: float = 0.0) -> dict[str, Any]:
     count, name = round((seconds + WARM) * RATE / load.block), f"bench-{uuid4().hex[:12]}"
     run = start(load, cores)
     with _process(send, path, load.info.n_channels, load.block, count, name) as control, still():
         ask(control)
         with Ring.attach(name) as reader:
             tell(control, go=True)
-            seen = _loop(run, reader, count)
+            seen = _loop(run, reader, count, spin)
         source = ask(control)
         tell(control, bye=True)
     if not seen.n:
@@ -96,7 +100,8 @@ def _ours(load: Load, path: str, seconds: float, cores: int) -> dict[str, Any]:
     done, arrived = seen.done[late], seen.arrived[late]
     due = source["begin"] + seen.first[late] * 1_000_000_000 // RATE
     return {
-        "who": "ranvier", "does": "all of it, from another process", **_three(done - arrived, ""),
+        "who": f"ranvier, awake {spin * 1e6:g} us before" if spin else "ranvier",
+        "does": "all of it, from another process", **_three(done - arrived, ""),
         **_three((done - arrived)[seen.decides[late]], "decided_"), **_three(done - due, "due_"), "blocks": seen.n,
         "core_percent": seen.percent, "lost": reader.lost_blocks, "lost_samples": reader.lost_samples,
         "behind_ms": source["behind_ms"], "source_percent": source["percent"],
@@ -114,11 +119,11 @@ class _Seen:
         self.n, self.percent = 0, 0.0
 
 
-def _loop(run: Run, reader: Reader, count: int) -> _Seen:
+def _loop(run: Run, reader: Reader, count: int, spin: float) -> _Seen:
     """Let every block through as it comes; this is what a session does, and measures."""
     seen, clock, wanted = _Seen(count), time.monotonic_ns, round(CHECKED * RATE / GRAIN)
     cpu = begin = 0
-    while reader.wait(PATIENCE) and (block := reader.read()) is not None:
+    while reader.wait(PATIENCE, spin) and (block := reader.read()) is not None:
         if not begin:
             cpu, begin = time.process_time_ns(), clock()
         out, n = run.step(block), seen.n
