@@ -9,7 +9,8 @@ import sys
 
 import numpy as np
 
-from ranvier.acquire import Mark, OpenEphysCodec, Packet, RhxCodec
+from ranvier.acquire import EphysSocketCodec, Mark, OpenEphysCodec, Packet, RhxCodec
+from ranvier.acquire._ephys_socket_codec import HEADER
 from ranvier.acquire._rhx_codec import FRAMES, encode_block
 
 
@@ -48,7 +49,21 @@ def openephys(data):
     assert len(codec._waiting) <= 256
 
 
-TARGETS = {"rhx": rhx, "openephys": openephys}
+def ephys_socket(data):
+    """Two ways to cut the same bytes give the same packets."""
+    at = data[0] * len(data) // 256 if data else 0
+    data = data[1:]
+    whole, cut = EphysSocketCodec(32768), EphysSocketCodec(32768)
+    a = whole.feed(data)
+    b = [p for piece in (data[:at], data[at : at + 3], data[at + 3 :]) for p in cut.feed(piece)]
+    assert whole.counters == cut.counters
+    assert len(a) == len(b)
+    assert all(p.samples.tobytes() == q.samples.tobytes() for p, q in zip(a, b, strict=True))
+    assert len({p.samples.shape[1] for p in a}) <= 1
+    assert whole.next == whole.counters.samples == sum(len(p.samples) for p in a)
+
+
+TARGETS = {"rhx": rhx, "openephys": openephys, "ephys_socket": ephys_socket}
 
 
 def seeds(name):
@@ -57,6 +72,9 @@ def seeds(name):
         words = np.arange(4 * FRAMES, dtype=np.uint16)[:, None] * 7
         blocks = [encode_block(k, words[k : k + FRAMES]) for k in range(0, len(words), FRAMES)]
         return [bytes(2) + b"".join(blocks), bytes([0, 99]) + blocks[0] + blocks[3] + blocks[1] + blocks[1]]
+    if name == "ephys_socket":
+        good = HEADER.pack(0, 24, 2, 2, 3, 4) + bytes(range(24))
+        return [bytes([7]) + good * 3, bytes([200]) + good + b"noise" + good, bytes(1) + HEADER.pack(0, 8, 6, 8, 1, 1)]
     out = []
     for kinds in (["data"] * 4, ["event", "data", "data", "spike"]):
         message = b""
@@ -76,7 +94,15 @@ if __name__ == "__main__":
     import atheris
 
     target = TARGETS[sys.argv.pop(1)]
-    for function in (RhxCodec.feed, RhxCodec._search, RhxCodec._packet, OpenEphysCodec.feed, OpenEphysCodec._take):
+    for function in (
+        RhxCodec.feed,
+        RhxCodec._search,
+        RhxCodec._packet,
+        OpenEphysCodec.feed,
+        OpenEphysCodec._take,
+        EphysSocketCodec.feed,
+        EphysSocketCodec._search,
+    ):
         atheris.instrument_func(function)
     atheris.Setup(sys.argv, target)
     atheris.Fuzz()

@@ -6,6 +6,8 @@ from ranvier.acquire._cyton import NAMES as CYTON_NAMES
 from ranvier.acquire._cyton import Cyton
 from ranvier.acquire._cyton import volts as cyton_gain
 from ranvier.acquire._cyton_codec import CytonCodec
+from ranvier.acquire._ephys_socket import EphysSocket
+from ranvier.acquire._ephys_socket_codec import EphysSocketCodec
 from ranvier.acquire._landing import Landed, Landing, Sender
 from ranvier.acquire._lsl import LSL, LslCounter
 from ranvier.acquire._marker import Marker, MarkerSource, marker_source
@@ -27,6 +29,8 @@ __all__ = [
     "Counters",
     "Cyton",
     "CytonCodec",
+    "EphysSocket",
+    "EphysSocketCodec",
     "Found",
     "IntanRHX",
     "Keyboard",

@@ -3,6 +3,7 @@
 from ranvier.twin._cues import Cue, cued
 from ranvier.twin._person import Person
 from ranvier.twin._serve_cyton import CytonServer
+from ranvier.twin._serve_ephys_socket import EphysSocketServer
 from ranvier.twin._serve_lsl import LSLServer
 from ranvier.twin._serve_openephys import OpenEphysServer
 from ranvier.twin._serve_rhx import RhxServer
@@ -13,6 +14,7 @@ __all__ = [
     "Cue",
     "CytonServer",
     "DeviceServer",
+    "EphysSocketServer",
     "LSLServer",
     "OpenEphysServer",
     "Person",
