@@ -161,6 +161,15 @@ def test_serial_writes_text_and_its_safe_text(pty):
     assert read_until(master, b"safe\n") == b"safe\n"
 
 
+def test_what_expires_while_it_waits_for_the_port_is_left_out(pty):
+    master, path = pty
+    with Serial(path, "{vx:.1f}\n", "safe\n") as serial:
+        now = serial._clock()
+        serial.send(Guard().approve(command((1.0, 0.0), 1, now, lifetime=1), now))
+        serial.send(Guard().approve(command((2.0, 0.0), 2, now), now))
+        assert read_until(master, b"\n") == b"2.0\n"
+
+
 def test_a_serial_port_that_takes_nothing_fails_and_says_so(pty):
     _, path = pty
     serial = Serial(path, "{vx:" + "9" * 5 + ".1f}\n", "safe\n")

@@ -3,6 +3,7 @@
 import os
 import socket
 import tty
+from threading import Event, Thread
 
 import pytest
 
@@ -10,6 +11,7 @@ from ranvier.act import UDP, Cursor, Log, LSLMarkers, Serial, Watchdog
 from ranvier.testing import ConformanceError, check_actuator
 
 from .fakes import Lags, Memory, Miscounts, NeverStops, Raises, TakesAnything, Waits
+from .helpers import approved
 
 
 def still(actuator):
@@ -27,6 +29,35 @@ def test_a_right_one_passes():
 def test_broken_ones_are_caught(broken, match):
     with pytest.raises(ConformanceError, match=match):
         check_actuator(broken, is_safe=still)
+
+
+def test_a_send_does_not_wait_for_a_stop_that_takes_its_time():
+    stopping, go_on = Event(), Event()
+
+    class Slow(Memory):
+        def _stop(self):
+            stopping.set()
+            go_on.wait(20)
+
+    class StillRunning(Slow):  # the phase as a send has read it just before the stop began
+        @property
+        def _phase(self):
+            return "running"
+
+        @_phase.setter
+        def _phase(self, phase):
+            pass
+
+    slow = StillRunning()
+    stop = Thread(target=slow.stop, daemon=True)
+    stop.start()
+    assert stopping.wait(20)
+    try:
+        assert slow.send(approved()) is False
+        assert slow.dropped == 1
+    finally:
+        go_on.set()
+        stop.join(20)
 
 
 def test_a_stop_that_raises_is_not_hidden():

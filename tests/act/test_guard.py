@@ -126,6 +126,24 @@ def test_each_reason_alone_refuses_and_its_neighbour_passes(reason):
     assert isinstance(guard.approve(cured, now), Approved)
 
 
+def test_a_command_that_does_not_say_how_sure_it_is_is_not_sure_enough():
+    assert Guard(min_confidence=-1.0).approve(command(confidence=nan), 0).reason == "confidence"
+    assert isinstance(Guard().approve(command(confidence=nan), 0), Approved)
+
+
+@pytest.mark.parametrize("values", [(), (1.0,), (1.0, 2.0, 3.0)])
+def test_there_is_one_value_a_name(values):
+    assert Guard().approve(command(values), 0).reason == "shape"
+
+
+def test_values_of_another_order_are_not_measured_against_the_last():
+    guard = Guard(RANGE)
+    guard.approve(command((-5.0, 5.0), 1), 0)
+    turned = command((5.0, 4.0), 2, names=("vy", "vx"))
+    assert guard.approve(turned, 0).given == (5.0, 4.0)
+    assert guard.approve(command((5.0, -4.0), 3, names=("vy", "vx")), 0).reason == "rate"
+
+
 def test_every_reason_has_a_case():
     assert CASES.keys() == REASONS.keys()
 

@@ -78,6 +78,23 @@ def test_a_backlog_after_an_outage_is_refused_whole():
     assert desk.memory.did.qsize() == 4  # open, start, one command, stop
 
 
+@pytest.mark.parametrize("latch", [False, True])
+def test_commands_keep_it_going_and_one_that_comes_after_the_silence_meets_a_safe_actuator(latch):
+    memory = Memory()
+    memory.open()
+    dead_man = DeadMan(memory, 0.5, latch, Guard(), lambda: 0)
+    for k in range(1, 6):
+        assert dead_man.take(command((float(k), 0.0), k, k * 400 * MS), k * 400 * MS) is None
+        assert dead_man.wait(k * 400 * MS + 100 * MS) == pytest.approx(0.4)
+    assert dead_man.trips == 0
+    late = dead_man.take(command((9.0, 0.0), 6, 9 * S), 9 * S)  # nobody ticked meanwhile: the process was suspended
+    assert dead_man.trips == 1
+    deeds = ["open", "start", *[(float(k), 0.0) for k in range(1, 6)], "stop"]
+    assert memory.so_far() == (deeds if latch else [*deeds, "start", (9.0, 0.0)])
+    assert (late.reason if late else "") == ("stopped" if latch else "")
+    assert dead_man.safe == latch
+
+
 def test_doubles_and_what_comes_out_of_order_are_refused():
     desk = Desk()
     assert [desk.hear(datagram(k, k * MS), k * MS) for k in (1, 3, 2, 3, 4)] == ["", "", "sequence", "sequence", ""]

@@ -82,10 +82,8 @@ def _end(*_: Any) -> NoReturn:
 
 def keep(given: dict[str, Any], commands: int, answers: int) -> None:
     """Own an actuator until the pipe of commands ends."""
-    guard = Guard()
-    guard.stop()  # until it is started
     owned = make(given["actuator"])
-    keeper = Keeper(DeadMan(owned, given["silence"], given["latch"], guard, time.monotonic_ns), commands, answers)
+    keeper = Keeper(DeadMan(owned, given["silence"], given["latch"], Guard(), time.monotonic_ns), commands, answers)
     try:
         owned.open()
         keeper.answer("ready")
