@@ -135,7 +135,7 @@ class OpenEphys(Source):
 
     # data ---------------------------------------------------------------------------------------
     def _read(self, timeout: float) -> list[Packet | Mark]:
-        end, out = time.monotonic() + timeout, []  # type: ignore[var-annotated]
+        end, out = time.monotonic() + timeout, list[Packet | Mark]()
         while not out and self._phase == "running":
             left = end - time.monotonic()
             for frames in self._messages(max(min(left, EACH), 0.0)):
@@ -217,8 +217,10 @@ class OpenEphys(Source):
     # opening ------------------------------------------------------------------------------------
     def _survey(self) -> None:
         """Learn stream, channels and rate from what comes."""
-        end, names, rate = time.monotonic() + self.timeout, {}, 0.0  # type: ignore[var-annotated]
-        stream, buffers, current = self.stream, [], (-1, set[int]())
+        end, rate = time.monotonic() + self.timeout, 0.0
+        names: dict[int, str] = {}
+        buffers: list[frozenset[int]] = []
+        stream, current = self.stream, (-1, set[int]())
         seen: set[str] = set()
         while len(buffers) < ENOUGH + 1 or any(b != buffers[-1] for b in buffers[-ENOUGH:]):
             if time.monotonic() > end:

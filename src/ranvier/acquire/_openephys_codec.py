@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isfinite, nan
 from typing import Any, NamedTuple, NoReturn
@@ -285,4 +285,8 @@ def _spike(inner: dict[str, Any], payload: bytes) -> Instant:
 
 
 READER = json.JSONDecoder(parse_constant=_refuse)
-READERS = {"data": _piece, "event": _event, "spike": _spike}
+READERS: dict[str, Callable[[dict[str, Any], bytes], Piece | Instant]] = {
+    "data": _piece,
+    "event": _event,
+    "spike": _spike,
+}

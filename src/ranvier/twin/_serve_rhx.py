@@ -214,19 +214,20 @@ class RhxServer(DeviceServer):
         counts = block.data[:, index] / steps
         np.rint(counts, out=counts)
         counts += MIDDLE
-        words = np.clip(counts, 0, 2 * MIDDLE - 1, out=counts).astype(np.uint16)
+        words: Array = np.clip(counts, 0, 2 * MIDDLE - 1, out=counts).astype(np.uint16)
         if not digital:
             return words
         trigger = self._names["DIGITAL-IN-01"]
         lines = self._lines(block) if trigger < 0 else np.rint(block.data[:, trigger]).astype(np.int64) & 0xFFFF
-        return np.c_[words, lines.astype(np.uint16)]
+        both: Array = np.c_[words, lines.astype(np.uint16)]
+        return both
 
     def _lines(self, block: Block) -> Array:
         """Return a line for each label of the recorded events, on for 5 ms."""
         width = max(1, round(0.005 * self.info.rate))
         first = max(0, block.start - width + 1)
         labels = sorted(set(self.feed.event_info.labels.values())) if hasattr(self.feed, "event_info") else []
-        out = np.zeros(block.n, np.int64)
+        out: Array = np.zeros(block.n, np.int64)
         for sample, label, _ in self.events_between(first, block.start + block.n):
             a = sample - block.start
             out[max(a, 0) : max(a + width, 0)] |= 1 << labels.index(label) % 16
