@@ -82,6 +82,21 @@ def test_unknown_boards_and_ports_are_told():
         BrainFlow("cyton", serial_port="/dev/nowhere").open()
 
 
+@pytest.mark.parametrize("jump", [-3600.0, 3600.0])
+def test_a_wall_clock_that_is_set_moves_no_index(jump):
+    source = BrainFlow("synthetic")
+    source._rows = {"data": [1, 2], "number": 0, "time": 3, "marker": -1}
+    unwrap = Unwrap(256, 1, RATE)
+    table = np.zeros((4, 600))
+    table[0], table[3] = np.arange(600) % 256, 1e9 + np.arange(600) / RATE
+    table[3, 300:] += jump
+    found = []
+    for k in range(0, 600, 50):
+        found += source._packets(table[:, k : k + 50], unwrap, int((k + 50) / RATE * 1e9))
+    assert [p.start for p in found] == list(range(0, 600, 50))
+    assert source.counters.lost == 0
+
+
 @pytest.mark.parametrize(("modulus", "step"), [(256, 1), (256, 2), (128, 1)])
 def test_unwrap_counts_on_over_wraps_losses_and_silences(modulus, step):
     rng = np.random.default_rng(1)

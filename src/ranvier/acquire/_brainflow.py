@@ -198,8 +198,9 @@ class BrainFlow(Source):
         return self._packets(table, unwrap, now)
 
     def _packets(self, table: Any, unwrap: Unwrap, now: int) -> list[Packet | Mark]:
-        times = table[self._rows["time"]]
-        index, kept = unwrap.take(table[self._rows["number"]], times, self._counters)
+        times, n = table[self._rows["time"]], table.shape[1]
+        host = now * 1e-9 - np.arange(n - 1, -1, -1) / unwrap.rate  # never BrainFlow's time: a clock may be set
+        index, kept = unwrap.take(table[self._rows["number"]], host, self._counters)
         data, times = np.ascontiguousarray(table[self._rows["data"]].T[kept]), times[kept]
         cuts = [0, *(np.flatnonzero(np.diff(index) != 1) + 1).tolist(), len(index)]
         out: list[Packet | Mark] = [

@@ -5,8 +5,6 @@ from __future__ import annotations
 from itertools import groupby
 from typing import Any
 
-from ranvier.channels import Pick, Scale
-from ranvier.denoise import Integrity
 from ranvier.stage import Stage, chain, parallel
 from ranvier.stream import Channels
 
@@ -52,15 +50,17 @@ def entrance(channels: Channels, gains: list[float], units: list[str], rail: flo
     rail, flat
         As for `Integrity`.
     """
+    from ranvier.channels import Pick, Scale  # slow to import
+    from ranvier.denoise import Integrity
+
+    def scale(index: list[int]) -> Any:
+        own = [gains[i] for i in index]
+        return Scale(own[0] if len(set(own)) == 1 else tuple(own), units[index[0]])
+
     first = Integrity(rail=rail, flat=flat)
     if list(channels.units) == units and set(gains) <= {1.0}:
         return first
     groups = [[i for i, _ in g] for _, g in groupby(enumerate(units), key=lambda pair: pair[1])]
     if len(groups) == 1:
-        return chain(first, _scale(gains, units[0]))
-    return chain(first, parallel(*[chain(Pick(tuple(channels.names[i] for i in g)),
-                                         _scale([gains[i] for i in g], units[g[0]])) for g in groups]))  # fmt: skip
-
-
-def _scale(gains: list[float], unit: str) -> Any:
-    return Scale(gains[0] if len(set(gains)) == 1 else tuple(gains), unit)
+        return chain(first, scale(groups[0]))
+    return chain(first, parallel(*[chain(Pick(tuple(channels.names[i] for i in g)), scale(g)) for g in groups]))
