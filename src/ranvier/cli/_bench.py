@@ -14,8 +14,15 @@ from ranvier.errors import ConfigError
 # whom to tell of its progress, and returns {"rows": [flat tables], "notes": [texts]}
 MORE: dict[str, tuple[str, str]] = {
     "start": ("what it takes to import, to start and to make the first decision", "ranvier.cli._bench_start:start"),
+    "session": (
+        "a whole session: arrival to command, recorder, viewers, busy cores",
+        "ranvier.evaluate.bench._session:session",
+    ),
     "blocks": ("time a block through the shipped pipelines", "ranvier.cli._bench_blocks:blocks"),
 }
+
+
+WIDE = 10  # columns of a table
 
 
 def bench(
@@ -87,9 +94,16 @@ def _show(found: dict[str, Any]) -> None:
         notes = sentences(found)
     else:
         columns = list(dict.fromkeys(k for r in found["rows"] for k in r))
+        if len(columns) > WIDE:  # a column a row then
+            head, *rest = columns
+            rows = [[c, *(_cell(r.get(c, "")) for r in found["rows"])] for c in rest]
+            names = [str(r[head]) for r in found["rows"]]
+            out.print(table(head, *names, rows=rows, right=names))
+            columns = []
         cells = [[_cell(r.get(c, "")) for c in columns] for r in found["rows"]]
         numbers = [c for c in columns if any(isinstance(r.get(c), int | float) for r in found["rows"])]
-        out.print(table(*columns, rows=cells, right=numbers))
+        if columns:
+            out.print(table(*columns, rows=cells, right=numbers))
         notes = [*found["notes"], ", ".join(f"{k} {v}" for k, v in found["environment"].items())]
     for note in notes:
         out.print(line((note, "dim")))

@@ -47,7 +47,6 @@ class Cues:
         self._landing = Landing(info, tuple(labels) or (NONE,), senders)
         self.info: EventInfo = self._landing.info
         self._followed = [_Followed(name, s) for name, s in sources.items()]
-        self._fit: Any = None
         self._newest = 0
 
     def start(self) -> None:
@@ -62,10 +61,8 @@ class Cues:
 
     def hear(self, intake: Intake, start: int, stop: int) -> None:
         """Take in that samples came, and what else has come since."""
-        fit = intake.clock
-        if fit is not self._fit and fit is not None:
-            self._fit = fit
-            self._landing.fit(fit)
+        while intake.fits:
+            self._landing.fit(intake.fits.popleft())
         if stop > start:
             self._landing.packet(start, stop)
             self._newest = stop

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -23,7 +24,7 @@ class Host:
     Parameters
     ----------
     realtime
-        Whether the loop's thread asks for a fixed real-time priority (SCHED_FIFO, Linux).
+        Whether the session's threads ask for a fixed real-time priority (SCHED_FIFO, Linux).
     core
         The core that the loop's thread asks to stay on; None for any.
     """
@@ -49,10 +50,8 @@ def undisturbed(host: Host) -> Iterator[dict[str, Any]]:
             before = os.sched_getaffinity(0)
             os.sched_setaffinity(0, {host.core})
             granted["core"] = host.core
-    if host.realtime and hasattr(os, "sched_setscheduler"):
-        with suppress(OSError):
-            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(FIFO))
-            granted["realtime"] = True
+    raised = _raise() if host.realtime else []
+    granted["realtime"] = bool(raised)
     collecting, switch = gc.isenabled(), sys.getswitchinterval()
     gc.collect()
     gc.freeze()
@@ -65,10 +64,26 @@ def undisturbed(host: Host) -> Iterator[dict[str, Any]]:
         gc.unfreeze()
         if collecting:
             gc.enable()
-        if granted["realtime"]:
-            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+        for thread in raised:
+            with suppress(OSError):
+                os.sched_setscheduler(thread, os.SCHED_OTHER, os.sched_param(0))
         if before is not None:
             os.sched_setaffinity(0, before)
+
+
+def _raise() -> list[int]:
+    """Give every thread of this process a fixed priority, as far as permitted: they share Python's lock.
+
+    A thread that waits for the lock waits for whoever holds it; so one of low priority would hold up the loop.
+    """
+    raised: list[int] = []
+    if hasattr(os, "sched_setscheduler"):
+        policy = os.SCHED_FIFO | getattr(os, "SCHED_RESET_ON_FORK", 0)
+        for thread in threading.enumerate():
+            with suppress(OSError):
+                os.sched_setscheduler(thread.native_id or 0, policy, os.sched_param(FIFO))
+                raised.append(thread.native_id or 0)
+    return raised
 
 
 class Spare:

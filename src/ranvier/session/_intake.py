@@ -49,6 +49,7 @@ class Intake:
         self.marks: deque[Mark] = deque(maxlen=65536)
         self.failure: RanvierError | None = None
         self.clock: Any = None  # the newest fit
+        self.fits: deque[Any] = deque(maxlen=4096)  # those that the loop has not taken yet
         self.reconnected = self.taken = 0
         self._room = ring.block * ring.slots // 4
         self._stop = Event()
@@ -95,9 +96,11 @@ class Intake:
             self.ring.close()
 
     def _take(self, packets: list[Packet | Mark]) -> None:
+        for mark in packets:  # first, so that nobody sees the samples of a mark without it
+            if isinstance(mark, Mark):
+                self.marks.append(mark._replace(sample=mark.sample + self._base))
         for packet in packets:
             if isinstance(packet, Mark):
-                self.marks.append(packet._replace(sample=packet.sample + self._base))
                 continue
             start = packet.start + self._base
             if start < self._next:
@@ -113,6 +116,7 @@ class Intake:
                 fit = self.fitter.feed(self._next, packet.arrival)
                 if fit is not None:
                     self.clock = fit
+                    self.fits.append(fit)
                     self.said.append(("clock", fit.since, as_table(fit)))
 
     def _reach_again(self, error: DeviceError) -> bool:
@@ -137,6 +141,8 @@ class Intake:
             away = (time.monotonic_ns() - gone) / 1e9
             self._base = self._next + max(round(away * float(before.rate)), 1)
             self.reconnected += 1
+            if self.fitter is not None:
+                self.fitter.restart()
             self.said.append(("gap", self._next, {"reason": "device back", "away_s": away, "attempts": attempt}))
             return True
         self.failure = error

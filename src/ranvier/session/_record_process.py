@@ -117,7 +117,7 @@ class Recording:
             "bytes": health.bytes, "lost": {k: v + self.lost.get(k, 0) for k, v in health.lost.items()},
             "notes_lost": health.notes_lost + self.notes.lost, "seconds_left": None if left == float("inf") else left,
             "free_bytes": shutil.disk_usage(self.writer.path).free, "disk_warning": bool(left < AHEAD),
-            "error": str(health.error or ""), "wanted": self.number,
+            "error": str(health.error or ""), "note": self.number, "cpu_seconds": time.process_time(),
         }  # fmt: skip
 
 

@@ -63,6 +63,13 @@ class Session:
     look
         Called in the loop's thread with each block of decisions and what became of them; it must return at once.
 
+    Attributes
+    ----------
+    report
+        Its figures, up to date while it runs.
+    rings
+        Names of the rings of its sources, for viewers: ``Ring.attach(name, newest=True)``.
+
     Notes
     -----
     The loop runs in the thread that calls `run`, each device in a thread of its own, the recorder in a process of its
@@ -115,6 +122,7 @@ class Session:
         self.record = None if record is None else Path(record)
         self.head = dict(head or {})
         self.report = Report()
+        self.rings: dict[str, str] = {}
         self._recorder: Any = None
         self._intakes: list[Intake] = []
         self._rings: list[Ring] = []
@@ -152,12 +160,12 @@ class Session:
         first = next(iter(self.sources.values())).info
         self._cues = Cues(first, self.markers, self.labels)
         run, mapping, commands = self._prepared()
-        named = self.record is not None
+        self.rings = {port: f"{name}-{i}" for i, port in enumerate(self.sources)}
         self._rings = [
-            Ring.create(s.info, KEPT, name=f"{name}-{i}" if named else None)
-            for i, s in enumerate(self.sources.values())
+            Ring.create(s.info, KEPT, name=ring)
+            for s, ring in zip(self.sources.values(), self.rings.values(), strict=True)
         ]
-        self._notes = notes_ring(f"{name}-notes", KEPT) if named else None
+        self._notes = notes_ring(f"{name}-notes", KEPT) if self.record is not None else None
         notes = None if self._notes is None else NoteWriter(self._notes)
         if self.record is not None:
             self._recorder = self._recorded(self.record, name, run)
@@ -217,8 +225,7 @@ class Session:
         from ranvier.session._recorder import Recorder
 
         streams = {
-            port: {"ring": f"{name}-{i}", **stored_of(source.entrance)}
-            for i, (port, source) in enumerate(self.sources.items())
+            port: {"ring": self.rings[port], **stored_of(source.entrance)} for port, source in self.sources.items()
         }
         with TemporaryDirectory() as folder:
             model = None
