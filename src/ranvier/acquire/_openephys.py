@@ -147,7 +147,7 @@ class OpenEphys(Source):
             if isinstance(packet, Packet):
                 self._end, self._last = packet.start + len(packet.samples), self._heard
         self._first = self._codec.first if self._codec.first is not None else self._first
-        if self._codec.restarted:
+        if self._codec.restarted and not out:
             raise DeviceError(f"OpenEphys needs one run; the GUI at {self.host} began to count anew. Start it again.")
         if not out and self._phase == "running" and time.monotonic() - self._heard > self.timeout:
             raise DeviceError(

@@ -172,7 +172,7 @@ class IntanRHX(Source):
                 out.append(packet)
                 out += self._marks(packet)
                 self._end, self._last = packet.start + len(packet.samples), self._heard
-            if self._codec.restarted:
+            if self._codec.restarted and not out:
                 raise DeviceError(f"IntanRHX needs one run; RHX at {self.host} began to count anew. Start it again.")
         return out
 
