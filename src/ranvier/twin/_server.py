@@ -79,9 +79,8 @@ class DeviceServer(Device):
     @property
     def feed_info(self) -> StreamInfo:
         """What the feed delivers, in its unit; of a source once it is open."""
-        if isinstance(self.feed, Source):
-            return self.feed.entrance.describe(self.feed.info)  # type: ignore[return-value]
-        return self.feed.info  # type: ignore[no-any-return]
+        info: StreamInfo = self.feed.info
+        return self.feed.entrance.describe(info) if isinstance(self.feed, Source) else info  # type: ignore[no-any-return]
 
     @property
     def info(self) -> StreamInfo:
