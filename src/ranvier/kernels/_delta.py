@@ -34,15 +34,17 @@ def turn(x: Any, out: Any) -> None:
     for c in range(width):
         out[c, 0] = x[0, c] - (x[n - 1, c - 1] if c else 0)
     for t0 in range(1, n, _TILE):
-        t1 = min(t0 + _TILE, n)
+        m = min(_TILE, n - t0)
         for c0 in range(0, width, _TILE):
-            c1 = min(c0 + _TILE, width)
-            for t in range(t0, t1):
-                for c in range(c0, c1):
-                    tile[t - t0, c - c0] = x[t, c] - x[t - 1, c]
-            for c in range(c0, c1):
-                for t in range(t0, t1):
-                    out[c, t] = tile[t - t0, c - c0]
+            w = min(_TILE, width - c0)
+            for t in range(m):  # slices, so that a loop knows that its index is never negative
+                now, before, row = x[t0 + t, c0 : c0 + w], x[t0 + t - 1, c0 : c0 + w], tile[t]
+                for c in range(w):
+                    row[c] = now[c] - before[c]
+            for c in range(w):
+                row, column = out[c0 + c, t0 : t0 + m], tile[:, c]
+                for t in range(m):
+                    row[t] = column[t]
 
 
 @kernel(_turn, KINDS)
@@ -58,12 +60,14 @@ def turn_back(x: Any, out: Any) -> None:
                 value += x[c - 1, t]
         out[0, c] = value
     for t0 in range(1, n, _TILE):
-        t1 = min(t0 + _TILE, n)
+        m = min(_TILE, n - t0)
         for c0 in range(0, width, _TILE):
-            c1 = min(c0 + _TILE, width)
-            for c in range(c0, c1):
-                for t in range(t0, t1):
-                    tile[t - t0, c - c0] = x[c, t]
-            for t in range(t0, t1):
-                for c in range(c0, c1):
-                    out[t, c] = out[t - 1, c] + tile[t - t0, c - c0]
+            w = min(_TILE, width - c0)
+            for c in range(w):
+                row, column = x[c0 + c, t0 : t0 + m], tile[:, c]
+                for t in range(m):
+                    column[t] = row[t]
+            for t in range(m):
+                now, before, step = out[t0 + t, c0 : c0 + w], out[t0 + t - 1, c0 : c0 + w], tile[t]
+                for c in range(w):
+                    now[c] = before[c] + step[c]

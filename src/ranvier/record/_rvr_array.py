@@ -18,7 +18,7 @@ from ranvier.record._rvr_format import crc32c
 Array = npt.NDArray[Any]
 CODECS = ("raw", "blosc", "delta")
 DTYPES = ("bool", "int16", "int32", "int64", "float32", "float64")
-CHUNK = 1 << 20  # bytes of a chunk, uncompressed, unless one sample is larger
+CHUNK = 1 << 19  # bytes of a chunk, uncoded, unless one sample is larger: it stays in the second cache
 BLOCK = 1 << 16  # bytes that blosc compresses at a time: fits the first caches
 LEVEL = 9  # of lz4: no slower here than 1, and 4 % smaller
 LARGE = 1 << 16  # bytes of a chunk from which on compiled loops are worth it
@@ -74,19 +74,18 @@ class Kept:
             blosc.use_threads = before
 
     def encode(self, chunk: Array) -> bytes:
-        """Return the bytes of a chunk, with their CRC32C at the end as Zarr has it."""
+        """Return the bytes of a chunk; their CRC32C follows them in the file, as Zarr has it."""
         if self.codec == "raw":
-            coded: bytes = chunk.tobytes()
-        else:
-            turned = self._turn(chunk.reshape(self.rows, -1))
-            coded = self._alone(self._blosc.compress, turned, b"lz4", LEVEL, 2, BLOCK)
-        return coded + crc32c(coded).to_bytes(4, "little")
+            return chunk.tobytes()
+        turned = self._turn(chunk.reshape(self.rows, -1))
+        coded: bytes = self._alone(self._blosc.compress, turned, b"lz4", LEVEL, 2, BLOCK)
+        return coded
 
-    def decode(self, coded: bytes) -> Array:
-        """Return the chunk, or raise FormatError: the check value decides before anything else is believed."""
+    def decode(self, coded: bytes, crc: int) -> Array:
+        """Return the chunk, or raise FormatError: the check values decide before anything else is believed."""
         body = coded[:-4]
-        if len(coded) < 4 or crc32c(body) != int.from_bytes(coded[-4:], "little"):
-            raise FormatError("its bytes do not agree with their check value")
+        if coded[-4:] != crc.to_bytes(4, "little") or crc32c(body) != crc:
+            raise FormatError("its bytes do not agree with their check value and that of the journal")
         dtype = np.dtype(self.dtype)
         if self.codec == "raw":
             if len(body) != self.nbytes:
@@ -101,7 +100,7 @@ class Kept:
         """Return ``(n_channels, n)``; of whole numbers each less the one before it in memory."""
         if self.codec != "delta":
             return np.ascontiguousarray(x.T)
-        out = np.empty(x.shape[::-1], x.dtype)
+        out = self._turned
         if self.nbytes >= LARGE:
             self._kernels.turn[x.dtype](x, out)
         else:
@@ -119,6 +118,11 @@ class Kept:
             self._kernels.turn_back[x.dtype](x, out)
             return out
         return np.ascontiguousarray(x.T)
+
+    @cached_property
+    def _turned(self) -> Array:
+        """Memory for `_turn`: one thread alone encodes."""
+        return np.empty((self.nbytes // np.dtype(self.dtype).itemsize // self.rows, self.rows), self.dtype)
 
     @cached_property
     def _kernels(self) -> Any:

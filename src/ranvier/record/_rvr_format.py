@@ -44,12 +44,12 @@ RECORD = np.dtype(
         ("chunk", "<u4"),  # place in the shard
         ("row", "<u4"),  # first row of the stretch in the chunk
         ("n", "<u4"),  # samples in the stretch
-        ("length", "<u4"),  # of the chunk [bytes]
+        ("length", "<u4"),  # of the chunk with its check value [bytes]
         ("first", "<i8"),  # index of the first sample
         ("offset", "<u8"),  # where the chunk begins in its file
         ("host", "<i8"),  # host time at which the last sample was there [ns]
         ("device", "<f8"),  # device clock at the first sample [s]; nan where there is none
-        ("crc", "<u4"),  # CRC32C of the chunk
+        ("crc", "<u4"),  # CRC32C of the chunk, which ends with it
         ("own", "<u4"),  # CRC32C of what stands before in this record
     ]
 )

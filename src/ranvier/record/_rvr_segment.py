@@ -74,15 +74,17 @@ class Segment:
             record["row"], record["first"], record["n"] = row, first, n
             record["host"], record["device"] = host, device
         records["magic"], records["array"], records["segment"] = MAGIC, self.kept.index, self.number
-        records["chunk"], records["offset"], records["length"] = self.chunks, self.bytes, len(coded)
-        records["crc"] = crc32c(coded)
+        crc, length = crc32c(coded), len(coded) + 4
+        records["chunk"], records["offset"], records["length"] = self.chunks, self.bytes, length
+        records["crc"] = crc
         records["own"] = seals(records)
         self._files.write(self._data, coded, self.bytes)
+        self._files.write(self._data, crc.to_bytes(4, "little"), self.bytes + len(coded))
         self._files.write(self._journal, records.tobytes(), self.records * WIDTH)
-        self.bytes += len(coded)
+        self.bytes += length
         self.records += len(records)
         self.chunks += 1
-        return len(coded) + records.nbytes
+        return length + records.nbytes
 
     def sync(self) -> None:
         """Return when everything written before this call would survive a power cut."""
@@ -206,9 +208,7 @@ def decoded(file: Any, record: Any, kept: Kept, path: Path) -> npt.NDArray[Any]:
     try:
         if len(coded) != length:
             raise FormatError(f"it needs {length} bytes; there are {len(coded)}")
-        if int(record["crc"]) != crc32c(coded):
-            raise FormatError("its bytes do not agree with the journal")
-        return kept.decode(coded)
+        return kept.decode(coded, int(record["crc"]))
     except FormatError as e:
         raise FormatError(
             f"{'/'.join(path.parts[-4:])}: the chunk at byte {offset}, samples {int(record['first'])} to "

@@ -4,6 +4,7 @@ from ranvier.evaluate.bench._eeg import eeg
 from ranvier.evaluate.bench._fbcca import fbcca
 from ranvier.evaluate.bench._implant import implant
 from ranvier.evaluate.bench._options import Options
+from ranvier.evaluate.bench._record import record
 from ranvier.evaluate.bench._ring import ring
 from ranvier.evaluate.bench._running import running
 from ranvier.evaluate.bench._tables import markdown, sentences, tables
@@ -14,7 +15,20 @@ BENCHES = {
     "eeg": ("64 channels at 1 kHz: notch, band-pass, reference, covariance, tangent space, decision", eeg),
     "fbcca": ("1 s of 9 channels at 250 Hz: canonical correlation with 40 flickering targets", fbcca),
     "ring": ("1,024 channels in blocks of 1 ms from one thread or process to another", ring),
+    "record": ("1,024 channels at 30 kHz int16 to disk, compressed and safe", record),
     "running": ("the implant job live: a source in another process, the ring, a block at a time", running),
 }
 
-__all__ = ["BENCHES", "Options", "eeg", "fbcca", "implant", "markdown", "ring", "running", "sentences", "tables"]
+__all__ = [
+    "BENCHES",
+    "Options",
+    "eeg",
+    "fbcca",
+    "implant",
+    "markdown",
+    "record",
+    "ring",
+    "running",
+    "sentences",
+    "tables",
+]

@@ -49,6 +49,14 @@ RING: list[Column] = [
     ("as fast as it goes [GB/s]", _number("gbytes", 2)),
     ("lost", _number("lost")),
 ]
+RECORD: list[Column] = [
+    *_WHO,
+    ("as fast as it goes [MB/s]", _number("mbytes")),
+    ("of a core at 30 kHz [%]", _number("core_percent", 1)),
+    ("times smaller", _number("ratio", 2)),
+    ("a block, p50 / p99 / p99.9 [us]", _three),
+    ("to close [ms]", _number("closing_ms")),
+]
 FLICKER: list[Column] = [
     ("", lambda r: r["who"]),
     ("a decision, p50 / p99 / p99.9 [us]", _three),
@@ -88,6 +96,7 @@ KINDS = {
     "implant": IMPLANT,
     "eeg": EEG,
     "fbcca": FLICKER,
+    "record": RECORD,
     "ring": RING,
     "running": RUNNING,
 }
