@@ -61,7 +61,7 @@ def child(path, status, seed):
     rng, now, i = np.random.default_rng(seed), 0, 0
     files = Deadly(rng) if seed % 2 else None
     w = Writer(path, {}, KEPT, clock=lambda: now, files=files, sync_seconds=0.02, segment_bytes=30_000)
-    while i < 10**7:
+    while i < 30 * RATE:
         w.append("raw", values(i, BLOCK), i, now)
         i += BLOCK
         now = i * 10**9 // RATE
@@ -71,6 +71,7 @@ def child(path, status, seed):
             w.flush()
         durable = w.durable
         struct.pack_into("<qqq", status, 0, i, durable.samples["raw"], durable.notes)
+    signal.pause()
 
 
 def main():

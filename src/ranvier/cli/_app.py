@@ -21,6 +21,7 @@ from ranvier.cli._run import run
 from ranvier.cli._serve import serve
 from ranvier.cli._sources import sources
 from ranvier.cli._stages import stages
+from ranvier.cli._verify import verify
 from ranvier.cli._warm import warm
 
 app = typer.Typer(
@@ -53,7 +54,7 @@ def _ranvier(
 
 for panel, verbs in (
     ("See it work", (demo,)),
-    ("Work with recordings", (inspect, run, fit, evaluate, export)),
+    ("Work with recordings", (inspect, verify, run, fit, evaluate, export)),
     ("Work with devices", (live, record, replay, doctor, sources, serve)),
     ("Build and measure", (stages, check, warm, bench)),
 ):

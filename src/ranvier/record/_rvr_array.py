@@ -91,10 +91,22 @@ class Kept:
             if len(body) != self.nbytes:
                 raise FormatError(f"it needs {self.nbytes} bytes; got {len(body)}")
             return np.frombuffer(body, dtype).reshape(self.rows, *self.shape)
-        if len(body) < 16 or int.from_bytes(body[4:8], "little") != self.nbytes:  # as blosc's header says
-            raise FormatError(f"it does not unpack to {self.nbytes} bytes")
-        flat = np.frombuffer(self._alone(self._blosc.decompress, body), dtype)
+        self._check_head(body, dtype.itemsize)
+        try:
+            flat = np.frombuffer(self._alone(self._blosc.decompress, body), dtype)
+        except RuntimeError as e:  # of blosc
+            raise FormatError(f"it does not unpack: {e}") from None
         return self._turn_back(flat.reshape(-1, self.rows)).reshape(self.rows, *self.shape)
+
+    def _check_head(self, body: bytes, itemsize: int) -> None:
+        """Refuse a head of blosc's that does not fit: the library would believe it, and read where nothing is."""
+        if len(body) >= 16:
+            version, flags, typesize = body[0], body[2], body[3]
+            nbytes, block, length = np.frombuffer(body, "<u4", 3, 4).tolist()
+            fits = version == 2 and typesize == itemsize and nbytes == self.nbytes and length == len(body)
+            if fits and 0 < block <= nbytes and (not flags & 2 or length == nbytes + 16):
+                return
+        raise FormatError(f"it does not unpack to {self.nbytes} bytes")
 
     def _turn(self, x: Array) -> Array:
         """Return ``(n_channels, n)``; of whole numbers each less the one before it in memory."""

@@ -176,7 +176,8 @@ class _Verifier:
     def _compare_end(self, folder: Path, stops: dict[str, int]) -> None:
         if not self._closed or any(p.file.endswith(END) for p in self.report.damage):
             return
-        said = read_sealed(folder / END, "end").get("samples", {})
+        said = read_sealed(folder / END, "end").get("samples")
+        said = said if isinstance(said, dict) else {}
         for name, stop in stops.items():
             if stop and said.get(name) != stop and not any(n.startswith("loss") for n in self.report.notes):
                 self._bad(folder / END, 0, 0, f"{name!r} ended at sample {said.get(name)}; {stop} are there")
