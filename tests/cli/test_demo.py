@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 
-from ranvier.cli._live import Live, Pace, Until, bits, percentiles
+from ranvier.cli._live import Live, Part
 from ranvier.cli._paradigms import PARADIGMS, electrodes, guess
 from ranvier.cli._referee import Referee
 from ranvier.cli._view import Lines, Picture, bar, spark
@@ -23,13 +23,14 @@ def fitted():
     person = task.subject(6, seed=3)
     trials = person.trials(task.labels, task.tmin, task.tmax)
     start = int(trials.end[15])
-    return open_pipeline(Path("ssvep")).fit(Until(person, start), trials[:16]), person, trials[16:], start
+    return open_pipeline(Path("ssvep")).fit(Part(person, start), trials[:16]), person, trials[16:], start
 
 
-def live(fitted, size=10, seconds=20):
+def live(fitted, folder, size=10, seconds=20):
     stage, person, trials, start = fitted
     stop = start + seconds * person.rate
-    return Live(stage=stage, recording=person, trials=trials[trials.end <= stop], start=start, stop=stop, size=size)
+    rest = trials[trials.end <= stop]
+    return Live(stage=stage, recording=person, trials=rest, start=start, stop=stop, size=size, folder=folder)
 
 
 @pytest.mark.parametrize("paradigm", ["ssvep", "mi"])
@@ -37,12 +38,15 @@ def test_a_simulated_person_is_decoded_above_chance_and_replayed_to_the_bit(cli,
     said = cli("demo", "--paradigm", paradigm, "--fast", "--seconds", 30, "--json")
     found = said.json
     assert said.code == 0
-    assert found["replay"] == {"blocks": [1, 7, 64, 7500], "identical": True}
+    assert found["replay"]["blocks"] == [1, 7, 64, 7500]
+    assert found["replay"]["identical"]
+    assert found["verified"]
+    assert found["recording"]["state"] == "closed"
+    assert found["commands"]["approved"] > 0
     assert found["n"] >= 5
     assert found["low"] <= found["accuracy"] <= found["high"]
     assert found["accuracy"] > found["chance"]
     assert found["right"] == sum(t["right"] for t in found["trials"])
-    assert found["input_age_ms"]["p50"] is None  # nobody waited
     assert 0 < found["compute_us"]["p50"] <= found["compute_us"]["p99"]
 
 
@@ -103,39 +107,38 @@ def test_the_referee_decides_as_offline_scores_do(fitted):
 
 
 @pytest.mark.parametrize("size", [1, 10, 250])
-def test_live_gives_the_same_bits_for_any_block(fitted, size):
-    one, other = live(fitted, size), live(fitted, 64)
-    for run in (one, other):
-        run.go(True, lambda *_: None)
-    assert bits(one.outputs) == bits(other.outputs)
-    assert one.replayed(33)
+def test_live_gives_the_decisions_of_the_pipeline_for_any_block(fitted, tmp_path, size):
+    from ranvier import record
+    from ranvier.denoise import Integrity
+    from ranvier.stage import Run, chain
 
-
-def test_a_replay_that_differs_is_seen(fitted):
-    run = live(fitted)
+    run = live(fitted, tmp_path, size)
     run.go(True, lambda *_: None)
-    run.outputs[3].data.flat[0] += 1e-7
-    assert not run.replayed(7)
+    stage, person, _, start = fitted
+    whole = Run(chain(Integrity(), stage), person.info)
+    offline = [b for b in feed(whole, person, 64, start, run.stop) if b.n]
+    online = [b for b in record.open(run.path).output("output") if b.n]
+    for name in ("data", "valid"):
+        mine, theirs = (np.concatenate([getattr(b, name) for b in blocks]) for blocks in (online, offline))
+        assert mine.tobytes() == theirs.tobytes()
+    assert run.check([33]).identical
 
 
-def test_pace_waits_until_a_sample_is_due(monkeypatch):
-    import time
+def test_a_replay_that_differs_is_seen(fitted, tmp_path, monkeypatch):
+    from ranvier.session import Replayed
 
-    now, slept = [100.0], []
-    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
-    monkeypatch.setattr(time, "sleep", slept.append)
-    pace = Pace(250.0, 1000, fast=False)
-    pace.wait(1010)
-    now[0] += 1.0
-    pace.wait(1020)
-    assert slept == [pytest.approx(0.04)]
-    assert pace.spare(1500) == pytest.approx(1.0)
-    assert Pace(250.0, 0, fast=True).spare(1) == float("inf")
+    run = live(fitted, tmp_path)
+    run.go(True, lambda *_: None)
+    there = Replayed(run.path).recorded()
+    there[3] = there[3].copy()
+    there[3].data.flat[0] += 1e-7
+    monkeypatch.setattr(Replayed, "recorded", lambda self: there)
+    assert not run.check([7]).identical
 
 
 def test_a_beginning_ends_where_it_says(fitted):
     _, person, _, start = fitted
-    part = Until(person, start)
+    part = Part(person, start)
     assert sum(b.n for b in part.blocks(333)) == start
     assert part.events.n < person.events.n
 
@@ -159,15 +162,6 @@ def test_electrodes_and_paradigm_are_told_by_names():
     assert electrodes(Rec(["E1", "E2", "EOG"], ["eeg", "eeg", "eog"]), "mi") == ("E1", "E2")
 
 
-def test_percentiles():
-    assert percentiles([0.001, 0.002, 0.003], 1e3) == {
-        "p50": pytest.approx(2.0),
-        "p99": pytest.approx(2.98),
-        "max": 3.0,
-    }
-    assert np.isnan(percentiles([], 1.0)["p50"])
-
-
 def test_bars_and_sparks():
     assert bar(0.0, 4) == "    "
     assert bar(1.0, 4) == bar(7.0, 4) == "████"
@@ -180,18 +174,17 @@ def test_bars_and_sparks():
     assert spark(np.sin(2 * np.pi * 50 * t), 250.0, 50)[1] < 1e-6  # the mains are averaged out
 
 
-def test_the_picture_shows_cue_decision_accuracy_and_latency(fitted, monkeypatch):
+def test_the_picture_shows_cue_decision_accuracy_and_latency(fitted, tmp_path):
     from rich.console import Console
 
-    run = live(fitted)
+    run = live(fitted, tmp_path)
     screen = Picture("t")
     seen = []
 
-    def look(run, ended, spare):
-        if (run.now - run.start) % 250 == 0 or ended:
-            console = Console(file=io.StringIO(), width=100)
-            console.print(screen.picture(run))
-            seen.append(console.file.getvalue())
+    def look(run, ended):
+        console = Console(file=io.StringIO(), width=100)
+        console.print(screen.picture(run))
+        seen.append(console.file.getvalue())
 
     run.go(True, look)
     text = "\n".join(seen)
@@ -209,8 +202,8 @@ def test_the_picture_shows_cue_decision_accuracy_and_latency(fitted, monkeypatch
     assert max(len(row) for row in text.splitlines()) <= 100
 
 
-def test_lines_tell_each_trial(fitted, capsys):
-    run = live(fitted)
+def test_lines_tell_each_trial(fitted, tmp_path, capsys):
+    run = live(fitted, tmp_path)
     with Lines("decoding", quiet=False) as lines:
         run.go(True, lines.look)
     assert capsys.readouterr().out.count("asked for") == len(run.referee.over) > 0

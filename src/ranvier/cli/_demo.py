@@ -6,6 +6,7 @@ import sys
 import time
 from enum import StrEnum
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -73,14 +74,15 @@ def demo(
         else recorded(recording, paradigm, seconds or (float("inf") if fast else SECONDS), trials, tmin, tmax)
     )
     model, fit_seconds = _learn(plan, say)
-    live = _decode(plan, model, fast, json, say)
-    sizes, same = _replay(live)
-    found = _report(plan, live, fit_seconds, sizes, same, fast, live.first - began)
+    with TemporaryDirectory(prefix="ranvier-demo-") as folder:
+        live = _decode(plan, model, Path(folder), fast, json, say)
+        sound, verdict = _prove(live)
+    found = _report(plan, live, fit_seconds, sound, verdict, fast, live.first - began)
     if json:
         emit("demo", found)
     else:
         _show(say, found)
-    if not same:
+    if not (found["verified"] and found["replay"]["identical"]):
         raise typer.Exit(1)
 
 
@@ -99,7 +101,7 @@ def _learn(plan: Plan, say: Any) -> tuple[Stage, float]:
     return model, took
 
 
-def _decode(plan: Plan, model: Stage, fast: bool, json: bool, say: Any) -> Live:
+def _decode(plan: Plan, model: Stage, folder: Path, fast: bool, json: bool, say: Any) -> Live:
     """Run the decoder over the rest, in sight."""
     from ranvier.cli._live import Live
     from ranvier.cli._view import Lines, Picture
@@ -109,7 +111,7 @@ def _decode(plan: Plan, model: Stage, fast: bool, json: bool, say: Any) -> Live:
     shown = next((channels.index(c) for c in ("Oz", "C3") if c in channels), 0)
     live = Live(
         stage=model, recording=plan.recording, trials=plan.trials, start=plan.start, stop=plan.stop, size=size,
-        shown=shown,
+        shown=shown, folder=folder,
     )  # fmt: skip
     picture = not json and sys.stdout.isatty()
     pace = "as fast as it can" if fast else "in real time"
@@ -118,22 +120,27 @@ def _decode(plan: Plan, model: Stage, fast: bool, json: bool, say: Any) -> Live:
     return live
 
 
-def _replay(live: Live) -> tuple[list[int], bool]:
-    """Return the block sizes that the same samples were decoded in once more, and whether all gave the same bits."""
+def _prove(live: Live) -> tuple[Any, Any]:
+    """Verify the recording that was made, and replay it in blocks of other sizes."""
+    from ranvier import record
+
     n = live.stop - live.start
     sizes = [s for s in (1, 7, 64, n) if s > 1 or n <= MANY]
+    with progress("verifying the recording"):
+        sound = record.verify(live.path)
     with progress(f"replaying in blocks of {', '.join(map(str, sizes))}", n * len(sizes)) as advance:
-        return sizes, all(live.replayed(s, advance) for s in sizes)
+        return sound, live.check(sizes, advance)
 
 
 def _report(
-    plan: Plan, live: Live, fit_seconds: float, sizes: list[int], same: bool, fast: bool, first: float
+    plan: Plan, live: Live, fit_seconds: float, sound: Any, verdict: Any, fast: bool, first: float
 ) -> dict[str, Any]:
-    from ranvier.cli._live import percentiles
     from ranvier.cli._view import accuracy
 
     right, n, low, high = accuracy(live)
-    classes, rate = live.referee.classes, live.rate
+    classes, rate, table = live.referee.classes, live.rate, live.report.as_table()
+    compute, age = (table["latency_us"].get(k, {}) for k in ("compute", "input age"))
+    busy = max(compute.get("mean", 1.0) * compute.get("n", 0) / 1e6, 1e-9)
     return {
         "title": plan.title,
         "paradigm": plan.paradigm,
@@ -156,11 +163,14 @@ def _report(
         "high": high,
         "chance": 1 / len(classes),
         "block": live.size,
-        "compute_us": percentiles(live.compute, 1e6),
-        "input_age_ms": percentiles(live.age, 1e3),
-        "real_time_factor": (live.stop - live.start) / rate / max(sum(live.compute), 1e-9),
+        "compute_us": {k: compute.get(k) for k in ("p50", "p99", "max")},
+        "input_age_ms": {k: age[k] / 1e3 if age else None for k in ("p50", "p99", "max")},
+        "real_time_factor": (live.stop - live.start) / rate / busy,
+        "commands": {"approved": table["counts"]["approved"], "refused": table["counts"]["refused"]},
+        "recording": {k: table["recording"].get(k) for k in ("bytes", "lost", "state")},
+        "verified": sound.clean,
         "first_decision_seconds": first,
-        "replay": {"blocks": sizes, "identical": same},
+        "replay": {"blocks": verdict.blocks, "identical": verdict.identical, "decisions": verdict.decisions},
     }  # fmt: skip
 
 
@@ -168,7 +178,6 @@ def _show(say: Any, found: dict[str, Any]) -> None:
     us, ms = found["compute_us"], found["input_age_ms"]
     share = "no trial ended" if not found["n"] else f"{100 * found['accuracy']:.0f} %"
     interval = f"95 % interval {100 * found['low']:.0f} to {100 * found['high']:.0f} %"
-    block = f"a block of {found['block']} samples ({1000 * found['block'] / found['rate']:.0f} ms)"
     rows: list[tuple[Any, Any]] = [
         ("decoded", f"{duration(found['decoded_seconds'])}, {found['n']} trials of {', '.join(found['classes'])}"),
         (
@@ -178,14 +187,18 @@ def _show(say: Any, found: dict[str, Any]) -> None:
                 f"  {found['right']} of {found['n']}, {interval}, chance {100 * found['chance']:.0f} %",
             ),
         ),
-        ("computing", f"{us['p50']:.0f} us for {block}; p99 {us['p99']:.0f}, largest {us['max']:.0f} us"),
+        ("computing", f"{us['p50']:.0f} us a block; p99 {us['p99']:.0f}, largest {us['max']:.0f} us"),
     ]
     if found["paced"]:
         rows.append(("input age", f"{ms['p50']:.1f} ms when a decision is there; p99 {ms['p99']:.1f} ms"))
     rows.append(("speed", f"{found['real_time_factor']:.0f} times real time"))
+    given, rec = found["commands"], found["recording"]
+    rows.append(("commands", f"{given['approved']} approved by the guard, {given['refused']} refused"))
+    sound = ("sound", "bold green") if found["verified"] else ("DAMAGED", "bold red")
+    rows.append(("recorded", line(sound, f"  {(rec['bytes'] or 0) / 1e6:.1f} MB, every byte accounted for")))
     sizes = ", ".join(map(str, found["replay"]["blocks"]))
     verdict = ("identical to the bit", "bold green") if found["replay"]["identical"] else ("NOT identical", "bold red")
-    rows.append(("replayed", line(verdict, f"  the same samples in blocks of {sizes}")))
+    rows.append(("replayed", line(verdict, f"  the recording's samples in blocks of {sizes}")))
     say.print()
     say.print(table("", "", rows=rows, head=False))
     say.print()

@@ -1,4 +1,4 @@
-"""A live run of a decoder: samples come when they are due, every figure is kept, and at the end it is replayed."""
+"""A live run of a decoder for the demo: a session on a recording, and what is seen of it while it goes on."""
 
 from __future__ import annotations
 
@@ -6,31 +6,40 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import Any
 
-import numpy as np
-
+from ranvier.act import Guard, Limits, Log, Map
 from ranvier.cli._referee import Attempt, Referee
-from ranvier.stage import Run, Stage, infos_of
+from ranvier.session import Budget, Replay, Report, Session, Verdict, replay
+from ranvier.stage import Stage
 from ranvier.stream import Block, Recording, Trials
 
 SHOWN = 8.0  # [s] of signal that is kept for drawing
+FAST = 20.0  # recorded seconds a second, where nobody waits
+LOOK = 0.02  # [s] between two looks
+AGE = 0.3  # [s] that the input of a command may be old
 
 
 @dataclass(frozen=True, eq=False)
-class Until:
-    """The beginning of a recording: what a decoder may learn from before it decodes the rest.
+class Part:
+    """A stretch of a recording: what a decoder may learn from, or what it then decodes.
 
     Parameters
     ----------
     whole
         The recording.
     n_samples
-        How much of it is there.
+        Where the stretch ends.
+    start
+        Where it begins.
     """
 
     whole: Recording
     n_samples: int
+    start: int = 0
 
     @property
     def info(self) -> Any:
@@ -42,52 +51,21 @@ class Until:
 
     @property
     def events(self) -> Any:
-        return self.whole.events.cut(0, self.n_samples)
+        return self.whole.events.cut(self.start, self.n_samples)
 
     @property
     def entities(self) -> Any:
         return self.whole.entities
 
-    def blocks(self, size: int, start: int = 0, stop: int | None = None) -> Iterator[Block]:
-        """Yield the signal up to `n_samples`."""
-        yield from self.whole.blocks(size, start, self.n_samples if stop is None else min(stop, self.n_samples))
-
-
-class Pace:
-    """Lets a sample come when it is due by the clock; or at once, where nobody waits.
-
-    Parameters
-    ----------
-    rate
-        Samples per second [Hz].
-    start
-        The sample that is due now.
-    fast
-        Do not wait.
-    """
-
-    def __init__(self, rate: float, start: int, fast: bool) -> None:
-        self.rate, self.start, self.fast = rate, start, fast
-        self.began = time.perf_counter()
-
-    def due(self, sample: int) -> float:
-        """Return when a sample is there, on the clock of `time.perf_counter` [s]."""
-        return self.began + (sample - self.start) / self.rate
-
-    def spare(self, sample: int) -> float:
-        """Return how long it is until a sample is there [s]; for ever where nobody waits."""
-        return float("inf") if self.fast else self.due(sample) - time.perf_counter()
-
-    def wait(self, sample: int) -> None:
-        """Return when a sample is there."""
-        left = 0.0 if self.fast else self.due(sample) - time.perf_counter()
-        if left > 0:
-            time.sleep(left)
+    def blocks(self, size: int, start: int | None = None, stop: int | None = None) -> Iterator[Block]:
+        """Yield the signal of the stretch."""
+        begin = self.start if start is None else max(start, self.start)
+        yield from self.whole.blocks(size, begin, self.n_samples if stop is None else min(stop, self.n_samples))
 
 
 @dataclass(kw_only=True)
 class Live:
-    """A decoder that runs, and what is seen of it.
+    """A decoder in a session: a source, the entrance, the engine, a guard, a log of commands, a recorder.
 
     Parameters
     ----------
@@ -101,6 +79,8 @@ class Live:
         That part [samples].
     size
         Samples that come at a time.
+    folder
+        Where recording and log go.
     shown
         The channel whose signal is kept for drawing.
     """
@@ -111,68 +91,93 @@ class Live:
     start: int
     stop: int
     size: int
+    folder: Path
     shown: int = 0
     now: int = field(init=False)
+    info: Any = field(init=False)
     referee: Referee = field(init=False)
     wave: deque[float] = field(init=False)
-    compute: list[float] = field(init=False, default_factory=list)  # [s] a block
-    age: list[float] = field(init=False, default_factory=list)  # [s] a decision
-    outputs: list[Block] = field(init=False, default_factory=list)
+    report: Report = field(init=False, default_factory=Report)
     first: float = field(init=False, default=float("nan"))  # clock at the first decision [s]
 
     def __post_init__(self) -> None:
         self.now = self.start
-        self.run = Run(self.stage, *infos_of(self.stage, self.recording))
-        self.referee = Referee(self.run.info, self.trials)
+        self.info = self.stage.describe(self.recording.info)
+        self.referee = Referee(self.info, self.trials)
         self.wave = deque(maxlen=max(1, int(SHOWN * self.rate)))
 
     @property
     def rate(self) -> float:
         return float(self.recording.info.rate)
 
-    def go(self, fast: bool, look: Callable[[Live, Sequence[Attempt], float], None]) -> None:
-        """Run to the end; `look` gets, after each block, the trials that ended and the time to spare [s]."""
-        pace = Pace(self.rate, self.start, fast)
-        for block in self.recording.blocks(self.size, self.start, self.stop):
-            pace.wait(block.stop)
-            begin = time.perf_counter()
-            out = self.run.push(block)
-            end = time.perf_counter()
-            self.compute.append(end - begin)
-            if out.n:
-                self.outputs.append(out)
-                self.first = end if np.isnan(self.first) else self.first
-                if not fast:
-                    newest = self.run.info.origin.newest(out.stop - 1)
-                    self.age.append(end - pace.due(newest + 1))
-            self.now = block.stop
+    @property
+    def path(self) -> Path:
+        """The recording that it makes."""
+        return self.folder / "demo.rvr"
+
+    def session(self, fast: bool, look: Callable[[Block, list[Any]], None]) -> Session:
+        """Return the session: every decision becomes a command with the number of its class."""
+        classes = self.info.channels.names
+        choice = Map(("choice",), ("1",), classes=classes, values=tuple((float(i),) for i in range(len(classes))))
+        limits = Limits(name="choice", unit="1", low=0, high=len(classes) - 1)
+        part = Part(self.recording, self.stop, self.start)
+        return Session(
+            Replay(part, speed=FAST if fast else 1.0, packet=self.size / self.rate), self.stage | choice,
+            actuator=Log(str(self.folder / "commands.jsonl")), guard=Guard(limits, max_age=AGE), record=self.path,
+            budget=Budget(age=AGE, miss="warn" if fast else "skip"), look=look,
+        )  # fmt: skip
+
+    def go(self, fast: bool, look: Callable[[Live, Sequence[Attempt]], None]) -> None:
+        """Run to the end in a thread of its own; `look` gets, again and again, the trials that ended."""
+        made: SimpleQueue[Block] = SimpleQueue()
+        session = self.session(fast, lambda out, said: made.put(out.copy()))
+        failure: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                session.run()
+            except BaseException as e:  # raised again in the thread that waits
+                failure.append(e)
+
+        with session:
+            self.report = session.report
+            samples = session.viewer()
+            thread = Thread(target=run, name="loop", daemon=True)
+            thread.start()
+            while thread.is_alive():
+                thread.join(LOOK)
+                self._see(samples, made, look)
+        self._see(samples, made, look, over=True)
+        if failure:
+            raise failure[0]
+
+    def _see(
+        self, samples: Any, made: SimpleQueue[Block], look: Callable[[Live, Sequence[Attempt]], None],
+        over: bool = False,
+    ) -> None:  # fmt: skip
+        """Take what came since the last time; when it is over, end the last trials."""
+        while (block := samples.read()) is not None:
             self.wave.extend(block.data[:, self.shown].tolist())
-            look(self, self.referee.hear(out, self.now), pace.spare(block.stop + self.size))
+            self.now = block.stop
+        ended: list[Attempt] = []
+        try:
+            while True:
+                out = made.get_nowait()
+                self.first = time.perf_counter() if self.first != self.first else self.first
+                ended += self.referee.hear(out, self.info.origin.newest(out.stop - 1) + 1)
+        except Empty:
+            pass
+        self.report.update()
+        if over:
+            ended += self.referee.hear(Block(self._nothing), self.now)
+        look(self, ended)
 
-    def replayed(self, size: int, advance: Callable[[float], None] = lambda _: None) -> bool:
-        """Say whether the same samples in blocks of `size` give the same decisions, to the bit."""
-        run = Run(self.stage, *infos_of(self.stage, self.recording))
-        again = []
-        for block in self.recording.blocks(size, self.start, self.stop):
-            out = run.push(block)
-            advance(block.n)
-            if out.n:
-                again.append(out)
-        return bits(again) == bits(self.outputs)
+    @property
+    def _nothing(self) -> Any:
+        import numpy as np
 
+        return np.zeros((0, *self.info.shape), self.info.dtype)
 
-def bits(blocks: Sequence[Block]) -> tuple[bytes, ...]:
-    """Return indices, numbers and masks of all samples as bytes."""
-    if not blocks:
-        return ()
-    index = np.concatenate([np.arange(b.start, b.stop) for b in blocks])
-    data, valid = np.concatenate([b.data for b in blocks]), np.concatenate([b.valid for b in blocks])
-    return index.tobytes(), data.tobytes(), valid.tobytes()
-
-
-def percentiles(seconds: Sequence[float], scale: float) -> dict[str, float]:
-    """Return the middle, the 99th percentile and the largest, times `scale`."""
-    if not seconds:
-        return {"p50": float("nan"), "p99": float("nan"), "max": float("nan")}
-    p50, p99 = np.quantile(np.asarray(seconds) * scale, [0.5, 0.99])
-    return {"p50": float(p50), "p99": float(p99), "max": float(max(seconds) * scale)}
+    def check(self, sizes: Sequence[int], advance: Callable[[float], None] = lambda _: None) -> Verdict:
+        """Run the recording of it again, in blocks of so many samples."""
+        return replay(self.path).check(list(sizes), advance)

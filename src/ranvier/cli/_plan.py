@@ -84,9 +84,9 @@ def _recipe(name: str) -> Any:
 
 
 def _until(recording: Recording, stop: int) -> Recording:
-    from ranvier.cli._live import Until
+    from ranvier.cli._live import Part
 
-    return Until(recording, stop)
+    return Part(recording, stop)
 
 
 def recorded(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ranvier.cli._live import Live, percentiles
+from ranvier.cli._live import Live
 from ranvier.cli._output import aside, clean, console, line
 from ranvier.cli._referee import Attempt
 from ranvier.evaluate import wilson
@@ -21,7 +21,6 @@ BARS = " ▁▂▃▄▅▆▇█"
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 COLUMN = 0.02  # [s] of signal in one column: a mean over it leaves out 50 Hz
 EVERY = 0.1  # [s] between two pictures
-DRAW = 0.015  # [s] that a picture may take: it is drawn only where there is so much time to spare
 
 
 def spark(wave: Sequence[float], rate: float, columns: int) -> tuple[str, float]:
@@ -53,7 +52,7 @@ def accuracy(live: Live) -> tuple[int, int, float, float]:
 
 
 class Picture:
-    """The terminal, redrawn a few times a second while there is time to spare.
+    """The terminal, redrawn a few times a second.
 
     Parameters
     ----------
@@ -75,10 +74,10 @@ class Picture:
     def __exit__(self, *error: Any) -> None:
         self.screen.__exit__(*error)
 
-    def look(self, live: Live, ended: Sequence[Attempt], spare: float) -> None:
-        """Draw, if the last picture is old enough and the next sample is not about to come."""
+    def look(self, live: Live, ended: Sequence[Attempt]) -> None:
+        """Draw, if the last picture is old enough."""
         now = time.perf_counter()
-        if now - self.drawn >= EVERY and spare >= DRAW:
+        if now - self.drawn >= EVERY:
             self.drawn = now
             self.screen.update(self.picture(live), refresh=True)
 
@@ -129,7 +128,7 @@ def _scores(live: Live) -> Text:
     wide = max(len(c) for c in classes)
     rows: list[str | tuple[str, str]] = []
     if latest is None:
-        support = live.run.info.settle / float(live.run.info.origin.rate)
+        support = live.info.settle / float(live.info.origin.rate)
         return line((f"listens: its filters settle in {support:.1f} s", "dim"), "\n" * (len(classes) - 1))
     shares = _shares(latest)
     best = int(shares.argmax())
@@ -163,9 +162,10 @@ def _tally(live: Live) -> Text:
 
 
 def _latency(live: Live) -> Text:
-    us, ms = percentiles(live.compute, 1e6), percentiles(live.age, 1e3)
-    ages = f"input age {ms['p50']:.1f} ms (p99 {ms['p99']:.1f})   " if live.age else ""
-    each = f"computing {us['p50']:.0f} us (p99 {us['p99']:.0f}) per {1000 * live.size / live.rate:.0f} ms"
+    found = live.report.latency
+    age, compute = found.get("input age"), found.get("compute")
+    ages = f"input age {age['p50'] / 1e3:.1f} ms (p99 {age['p99'] / 1e3:.1f})   " if age else ""
+    each = f"computing {compute['p50']:.0f} us (p99 {compute['p99']:.0f}) a block" if compute else ""
     return line(("latency  ", "bold"), ages + each)
 
 
@@ -183,7 +183,7 @@ class Lines:
     def __exit__(self, *error: Any) -> None:
         pass
 
-    def look(self, live: Live, ended: Sequence[Attempt], spare: float) -> None:
+    def look(self, live: Live, ended: Sequence[Attempt]) -> None:
         """Print the trials that have ended."""
         for a in ended:
             decided = a.decision(live.referee.classes)

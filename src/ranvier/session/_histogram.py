@@ -21,7 +21,7 @@ class Histogram:
     ----------
     n
         How many.
-    largest
+    largest, total
         Of all [ns].
 
     References
@@ -29,11 +29,11 @@ class Histogram:
     The scheme is that of HdrHistogram (G. Tene).
     """
 
-    __slots__ = ("_counts", "largest", "n")
+    __slots__ = ("_counts", "largest", "n", "total")
 
     def __init__(self) -> None:
         self._counts = [0] * ((_OCTAVES + 1) * _STEPS)
-        self.n = self.largest = 0
+        self.n = self.largest = self.total = 0
 
     def add(self, ns: int) -> None:
         """Count a time [ns]; less than nothing counts as nothing."""
@@ -47,6 +47,7 @@ class Histogram:
         else:
             self._counts[octave * _STEPS + (ns >> octave)] += 1
         self.n += 1
+        self.total += ns
         if ns > self.largest:
             self.largest = ns
 
@@ -64,11 +65,13 @@ class Histogram:
     def summary(self) -> dict[str, float]:
         """Return count, percentiles and the largest [us]."""
         found = {name: self.percentile(share) / 1e3 for name, share in PERCENTILES.items()}
-        return {"n": self.n, **found, "max": self.largest / 1e3 if self.n else float("nan")}
+        if not self.n:
+            return {"n": 0, **found, "max": float("nan"), "mean": float("nan")}
+        return {"n": self.n, **found, "max": self.largest / 1e3, "mean": self.total / self.n / 1e3}
 
     def as_table(self) -> dict[str, Any]:
         """Return what `from_table` makes it of again: the counts of the places that were met."""
-        return {"largest": self.largest, "counts": {str(i): c for i, c in enumerate(self._counts) if c}}
+        return {"largest": self.largest, "total": self.total, "counts": {str(i): c for i, c in enumerate(self._counts) if c}}
 
     @classmethod
     def from_table(cls, table: Mapping[str, Any]) -> Histogram:
@@ -77,6 +80,7 @@ class Histogram:
         for place, count in table["counts"].items():
             made._counts[int(place)] = int(count)
         made.n, made.largest = sum(made._counts), int(table["largest"])
+        made.total = int(table["total"])
         return made
 
 

@@ -56,6 +56,7 @@ class Intake:
         self._thread = Thread(target=self._run, name=f"intake of {source.info.name}", daemon=True)
         self._next = 0
         self._base = 0
+        self._begun = False
 
     @property
     def over(self) -> bool:
@@ -103,6 +104,8 @@ class Intake:
             if isinstance(packet, Mark):
                 continue
             start = packet.start + self._base
+            if not self._begun:  # a device that was running already counts from somewhere
+                self._begun, self._next = True, start
             if start < self._next:
                 self.said.append(("gap", self._next, {"reason": "index went back", "to": start}))
                 continue

@@ -21,6 +21,7 @@ from ranvier.session._host import Host, undisturbed
 from ranvier.session._intake import Intake
 from ranvier.session._loop import NEVER, Loop
 from ranvier.session._notes import NoteWriter, notes_ring
+from ranvier.session._reader import Reader
 from ranvier.session._replay_source import Replay  # noqa: F401  makes replay: known
 from ranvier.session._report import Report
 from ranvier.session._ring import Ring
@@ -162,7 +163,7 @@ class Session:
         run, mapping, commands = self._prepared()
         self.rings = {port: f"{name}-{i}" for i, port in enumerate(self.sources)}
         self._rings = [
-            Ring.create(s.info, KEPT, name=ring)
+            Ring.create(s.info, KEPT * max(s.tempo, 1.0), name=ring)
             for s, ring in zip(self.sources.values(), self.rings.values(), strict=True)
         ]
         self._notes = notes_ring(f"{name}-notes", KEPT) if self.record is not None else None
@@ -260,6 +261,20 @@ class Session:
             self._loop.go(until, samples or NEVER, lambda: bool(self._wish) or ended())
         self.report.ended = self._loop.stopping or self._wish or ("time" if time.monotonic_ns() >= until else "source")
         return self.report
+
+    def viewer(self, port: str = "signal", *, newest: bool = False) -> Reader:
+        """Return a reader of the raw samples of a source, in this process, that can delay nobody.
+
+        Parameters
+        ----------
+        port
+            Name of the source.
+        newest
+            As for `Ring.reader`.
+        """
+        if not self._rings:
+            raise StateError("Session.viewer needs a session that was started. Start it first.")
+        return self._rings[list(self.sources).index(port)].reader(newest=newest)
 
     def wish(self, why: str) -> None:
         """Let `run` end soon, and say why; from any thread or signal handler."""
