@@ -151,6 +151,8 @@ def _line(report: Any, newest: Any, seconds: float) -> Any:
         parts.append(" ".join(f"{v:.2f}" for v in newest[0].ravel()[:6].tolist()) if newest[1] else "invalid")
     if report.recording:
         parts.append((f"  recorder {report.recording.get('state')}", "dim"))
+        if report.recording.get("disk_warning"):
+            parts.append((f"  disk full in {duration(report.recording['seconds_left'])}", "bold red"))
     return line(*parts)
 
 

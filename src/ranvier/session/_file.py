@@ -49,6 +49,7 @@ class HostTable(_Strict):
 
     realtime: bool = False
     core: int | None = None
+    spin: float = Field(default=0.0, ge=0, le=0.01, description="How long the loop is awake before a block is due (s).")
     cores: int = Field(default=1, ge=1, description="Threads that may share the channels of the loop.")
 
 

@@ -71,7 +71,11 @@ class Histogram:
 
     def as_table(self) -> dict[str, Any]:
         """Return what `from_table` makes it of again: the counts of the places that were met."""
-        return {"largest": self.largest, "total": self.total, "counts": {str(i): c for i, c in enumerate(self._counts) if c}}
+        return {
+            "largest": self.largest,
+            "total": self.total,
+            "counts": {str(i): c for i, c in enumerate(self._counts) if c},
+        }
 
     @classmethod
     def from_table(cls, table: Mapping[str, Any]) -> Histogram:

@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -27,10 +27,14 @@ class Host:
         Whether the session's threads ask for a fixed real-time priority (SCHED_FIFO, Linux).
     core
         The core that the loop's thread asks to stay on; None for any.
+    spin
+        How long before the next block is due the loop is awake and looks for it [s]; 0: it sleeps until it is woken.
+        50e-6 saves some 30 us of waking up, for a twentieth of a core where blocks come every millisecond.
     """
 
     realtime: bool = False
     core: int | None = None
+    spin: float = 0.0
 
     def __post_init__(self) -> None:
         if self.core is not None and not 0 <= self.core < (os.cpu_count() or 1):
@@ -40,8 +44,16 @@ class Host:
 
 
 @contextmanager
-def undisturbed(host: Host) -> Iterator[dict[str, Any]]:
-    """Ask for what `host` says for this thread; yield what was granted; give it back at the end."""
+def undisturbed(host: Host, begin: Callable[[], None] = lambda: None) -> Iterator[dict[str, Any]]:
+    """Ask for what `host` says; yield what was granted; give it back at the end.
+
+    Parameters
+    ----------
+    host
+        What to ask for.
+    begin
+        Starts the threads that shall have the priority, too; called when garbage was collected for the last time.
+    """
     granted: dict[str, Any] = {"realtime": False, "core": None}
     before = None
     linux = hasattr(os, "sched_setaffinity")
@@ -50,14 +62,16 @@ def undisturbed(host: Host) -> Iterator[dict[str, Any]]:
             before = os.sched_getaffinity(0)
             os.sched_setaffinity(0, {host.core})
             granted["core"] = host.core
-    raised = _raise() if host.realtime else []
-    granted["realtime"] = bool(raised)
     collecting, switch = gc.isenabled(), sys.getswitchinterval()
     gc.collect()
     gc.freeze()
     gc.disable()
     sys.setswitchinterval(0.0005)  # s: another thread that computes gives the interpreter back ten times sooner
+    raised: list[int] = []
     try:
+        begin()
+        raised = _raise() if host.realtime else []
+        granted["realtime"] = bool(raised)
         yield granted
     finally:
         sys.setswitchinterval(switch)

@@ -64,9 +64,10 @@ class Intake:
         return not self._thread.is_alive()
 
     def start(self) -> None:
-        """Start the device and the thread."""
-        self.source.start(time.monotonic_ns)
-        self._thread.start()
+        """Start the device and the thread; nothing, if they were."""
+        if self._thread.ident is None:
+            self.source.start(time.monotonic_ns)
+            self._thread.start()
 
     def stop(self) -> None:
         """Stop the device, let the thread end, close the ring for writing."""

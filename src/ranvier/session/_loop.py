@@ -55,6 +55,9 @@ class Loop:
     look
         Called with what came out and what became of it, after it has gone out: nothing here may take long.
 
+    spin
+        See `Host`.
+
     Attributes
     ----------
     latency
@@ -78,12 +81,13 @@ class Loop:
         cues: Cues | None = None,
         commands: Commands | None = None,
         look: Callable[[Block, list[Any]], None] | None = None,
+        spin: float = 0.0,
     ) -> None:
         self.run: Any = run
         self.mapping, self.readers, self.intakes = mapping, tuple(readers), tuple(intakes)
         self.guard: Any = guard
         self.actuator, self.budget, self.notes, self.cues = actuator, budget, notes, cues
-        self.commands, self.look = commands, look
+        self.commands, self.look, self._spin = commands, look, spin
         self.latency = {name: Histogram() for name in ("input age", "compute", "arrival to done", "arrival to command")}
         self.counts = dict.fromkeys(COUNTED, 0)
         self.stopping = ""  # why the loop ends of itself
@@ -116,7 +120,7 @@ class Loop:
         reader = self.readers[0]
         self._heard = [clock()] * len(self.readers)
         while not self.stopping and not stop() and self._stops[0] < samples:
-            if not together.wait(TURN):
+            if not together.wait(TURN, self._spin):
                 if all(r.closed for r in self.readers):
                     break
             elif alone:

@@ -139,7 +139,7 @@ class Session:
 
     # life -------------------------------------------------------------------------------------------
     def start(self) -> None:
-        """Open the devices, design and compile the graph, start the recorder; then let samples flow."""
+        """Open the devices, design and compile the graph, start the recorder; samples flow with `run`."""
         if self._running:
             raise StateError("Session.start needs a session that does not run; this one does. Stop it first.")
         self._running = True
@@ -183,11 +183,10 @@ class Session:
         self._loop = Loop(
             run, mapping, readers, self._intakes, guard=guard, actuator=self.actuator, budget=self.budget, notes=notes,
             commands=commands, look=self.look, cues=self._cues,
+            spin=self.host.spin,
         )  # fmt: skip
         self.report.begin(self._loop, list(self.sources), self._recorder, guard)
         self._cues.start()
-        for intake in self._intakes:
-            intake.start()
 
     def _prepared(self) -> tuple[Run | None, Run | None, Commands | None]:
         """Return graph and map in motion, on what the opened sources deliver; all that compiles, compiles here."""
@@ -256,11 +255,15 @@ class Session:
         length = 60 * minutes + seconds
         until = time.monotonic_ns() + round(length * 1e9) if length else NEVER
         ended = stop or (lambda: False)
-        with undisturbed(self.host) as granted:
+        with undisturbed(self.host, self._flow) as granted:
             self.report.granted = granted
             self._loop.go(until, samples or NEVER, lambda: bool(self._wish) or ended())
         self.report.ended = self._loop.stopping or self._wish or ("time" if time.monotonic_ns() >= until else "source")
         return self.report
+
+    def _flow(self) -> None:
+        for intake in self._intakes:
+            intake.start()
 
     def viewer(self, port: str = "signal", *, newest: bool = False) -> Reader:
         """Return a reader of the raw samples of a source, in this process, that can delay nobody.

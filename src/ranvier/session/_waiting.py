@@ -22,10 +22,10 @@ class Together:
         self._readers = tuple(readers)
         self._waiter = Waiter(*[fd for r in self._readers for fd in r.filenos()])
 
-    def wait(self, timeout: float) -> bool:
-        """Wait until one has something to read, at most `timeout` [s]."""
+    def wait(self, timeout: float, spin: float = 0.0) -> bool:
+        """Wait until one has something to read, at most `timeout` [s]; `spin` as for `Reader.wait`, of one alone."""
         if len(self._readers) == 1:
-            return self._readers[0].wait(timeout)
+            return self._readers[0].wait(timeout, spin)
         deadline = time.monotonic() + timeout
         while not any(r.ready for r in self._readers):
             left = deadline - time.monotonic()

@@ -28,6 +28,7 @@ from ranvier.stream import Array
 
 CHANNELS, BLOCKS_MS = 1024, (1.0,)
 VIEWERS = 10
+SPIN = 100e-6  # s
 FRAME = 1 / 30  # s between two looks of a viewer
 
 
@@ -72,6 +73,7 @@ def session(options: Options, say: Callable[[str], None] = lambda _: None) -> di
             ("idle", False, 0, 0, Host()),
             ("recorded, 10 viewers", True, VIEWERS, 0, Host()),
             ("cores busy", False, 0, os.cpu_count() or 1, Host()),
+            ("idle, awake in time", False, 0, 0, Host(spin=SPIN)),
             ("idle, real time", False, 0, 0, Host(realtime=True)),
             ("cores busy, real time", False, 0, os.cpu_count() or 1, Host(realtime=True)),
         ):
