@@ -72,11 +72,12 @@ def segmented(inner: State) -> State:
 def follow(state: State, block: Block) -> State:
     """Return the inner state for a block: reset where the index jumps."""
     inner = state.children["stage"]
-    following = state.arrays["next"]
-    if block.n:
-        if following[0] != block.start and following[0] >= 0:
+    n, counted = len(block.data), state.arrays["next"]
+    if n:
+        following = counted.item()
+        if following != block.start and following >= 0:
             inner.reset()
-        following[0] = block.stop
+        counted[0] = block.start + n
     return inner
 
 
