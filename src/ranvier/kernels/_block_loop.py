@@ -16,7 +16,8 @@ def write_block_loop(program: Program, a: Table, s: Schedule, w: int) -> list[st
     tail = program.n_channels % w
     out = [
         f"@njit(types.int64(types.int64[::1], types.Array(types.{NUMBA[program.source]}, 2, 'A', readonly=True), "
-        "types.Array(types.boolean, 2, 'A', readonly=True), types.int64), cache=True, nogil=True)",
+        "types.Array(types.boolean, 2, 'A', readonly=True), types.int64), "
+        "cache=True, nogil=True, no_cfunc_wrapper=True)",
         "def kernel(table, x, m, start):",
         "    a = int64(table.ctypes.data)",
         "    n = x.shape[0]",

@@ -70,7 +70,7 @@ class Kernel:
     def __getitem__(self, dtype: Any) -> Callable[..., Any]:
         kind = np.dtype(dtype)
         if kind not in self._ready:
-            make = njit(self._signature(self._kinds[kind]), cache=True, nogil=True)
+            make = njit(self._signature(self._kinds[kind]), cache=True, nogil=True, no_cfunc_wrapper=True)
             with undisturbed():
                 self._ready[kind] = make(self._function)
         found: Callable[..., Any] = self._ready[kind]
