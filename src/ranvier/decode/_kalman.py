@@ -143,7 +143,7 @@ class KalmanFilter(BlockStage):
     are invalid are left out of that update, the others weighted as if they were all there are; where none is
     valid the state goes on by itself and the output is invalid. A covariance that would move by less than 1e-13 of
     itself stays, until the mask changes, and the gain with it. Delay, settle: none added. Support: until its
-    memory, all channels valid, has decayed to 1e-6. Exact (LAPACK inside, while the gain moves).
+    memory, all channels valid, has decayed to 1e-6. Exact (BLAS inside, where the mask changes).
 
     References
     ----------
@@ -200,6 +200,7 @@ class KalmanFilter(BlockStage):
         return 1 if radius < 1e-6 else int(np.ceil(np.log(FORGOTTEN) / np.log(radius))) + len(one)
 
     def prepare(self, info: StreamInfo) -> State:
+        from ranvier.kernels._gain import advance, products
         from ranvier.kernels._kalman import follow
 
         out, d, p = self.describe(info), len(self.transition), len(self.centre)
@@ -207,10 +208,22 @@ class KalmanFilter(BlockStage):
         weights, information = self._weights(used)
         fixed = [np.array(a, float, order="C") for a in (self.centre, self.offset)]
         gain, carry, mean, room = np.zeros((d, p)), np.zeros((d, d)), np.zeros(d), np.zeros(d)
+        weights, information, covariance = (np.array(a, float, order="C") for a in (weights, information, self.prior))
         memory = (fixed[0], gain, carry, fixed[1], mean, room)
+        own = {
+            "move": np.array(self.transition, float, order="C"), "noise": np.array(self.noise, float, order="C"),
+            "information": information, "weights": weights, "covariance": covariance, "gain": gain, "carry": carry,
+            "room": np.zeros((3, d, d)),
+        }  # fmt: skip
+        at = {name: a.ctypes.data for name, a in own.items()}
+        lines = np.array(products(d, p, at))
+        more = (d, lines.ctypes.data, at["information"], at["covariance"], at["room"], STILL)
         return State(
-            (follow[out.dtype], (d, *[a.ctypes.data for a in memory]), memory, Scratch(out.shape, out.dtype)),
-            covariance=np.array(self.prior, float), used=used, lost=counter(), weights=weights,
+            (
+                follow[out.dtype], (d, *[a.ctypes.data for a in memory]), Scratch(out.shape, out.dtype),
+                advance, more, (memory, own, lines),
+            ),
+            covariance=covariance, used=used, lost=counter(), weights=weights,
             information=information, still=counter(), gain=gain, carry=carry, mean=mean,
         )  # fmt: skip
 
@@ -220,13 +233,14 @@ class KalmanFilter(BlockStage):
         return np.ascontiguousarray(self.observation.T)
 
     @cached_property
-    def _one(self) -> Real:
-        return np.eye(len(self.transition))
+    def _all(self) -> Real:
+        """The weights of all channels, where none shares its noise."""
+        return self._across * self.precision
 
     def _weights(self, used: Array) -> tuple[Real, Real]:
         """Return ``H' R^-1`` and ``H' R^-1 H`` of the channels used, R being their own noise covariance."""
         if self.precision.ndim == 1:
-            weights = self._across * np.where(used, self.precision, 0.0)
+            weights = self._all * used
         else:
             lost = ~used
             weights = self.observation[used].T @ self.precision[used]
@@ -239,23 +253,11 @@ class KalmanFilter(BlockStage):
     def _after(self, covariance: Array, information: Array) -> Real:
         """Return the covariance one sample later."""
         ahead = self.transition @ covariance @ self.transition.T + self.noise
-        later = np.linalg.solve(self._one + ahead @ information, ahead)
+        later = np.linalg.solve(np.eye(len(ahead)) + ahead @ information, ahead)
         return np.asarray((later + later.T) / 2)
 
-    def _advance(self, state: State) -> bool:
-        """Let the covariance go on by one sample, and the gain with it; say whether it stayed."""
-        covariance, information = state["covariance"], state["information"]
-        later = self._after(covariance, information)
-        stays = bool(np.abs(later - covariance).max() <= STILL * np.abs(covariance).max())
-        if not stays:
-            covariance[...] = later
-        state["gain"][...] = covariance @ state["weights"]
-        state["carry"][...] = self.transition - covariance @ (information @ self.transition)
-        state["still"][0] = stays
-        return stays
-
     def step(self, state: State, block: Block) -> Block:
-        follow, places, _, scratch = state.design
+        follow, places, scratch, advance, more, _ = state.design
         n, x, valid = block.n, block.data, block.valid
         y, w = scratch.take(n)
         if x.ndim > 2:
@@ -270,7 +272,9 @@ class KalmanFilter(BlockStage):
             if (valid[a] != state["used"]).any():
                 self._use(state, valid[a])
             while a < b:
-                m = b if state["still"][0] or self._advance(state) else a + 1
+                if not state["still"][0]:
+                    state["still"][0] = not advance(*more)
+                m = b if state["still"][0] else a + 1
                 follow(x[a:m], y[a:m], *places)
                 a = m
         seen = np.any(valid, axis=1)
@@ -280,7 +284,7 @@ class KalmanFilter(BlockStage):
     def _use(self, state: State, used: Array) -> None:
         """Hear these channels from here on."""
         state["used"][...] = used
-        state["lost"][0] = np.count_nonzero(~used)
+        state["lost"][0] = len(used) - np.count_nonzero(used)
         state["weights"][...], state["information"][...] = self._weights(used)
         state["still"][0] = False
 
