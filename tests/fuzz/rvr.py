@@ -8,6 +8,7 @@ import shutil
 import sys
 import tempfile
 import time
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -89,7 +90,7 @@ def change_json(path, what, take):
         at = said
         for k in where[:-1]:
             at = at[k]
-        at[where[-1]] = ODD[take.whole(len(ODD))]
+        at[where[-1]] = deepcopy(ODD[take.whole(len(ODD))])
     path.write_bytes(sealed_text(what, said))
 
 

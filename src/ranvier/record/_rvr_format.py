@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import json
 import re
+import struct
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -54,6 +55,7 @@ RECORD = np.dtype(
     ]
 )
 WIDTH = RECORD.itemsize
+_PACKED = struct.Struct("<HHIIIIIqQqdI")  # the same without its own check value
 Records = npt.NDArray[Any]
 
 
@@ -65,6 +67,12 @@ def crc32c(data: Any) -> int:
 @cache
 def _google() -> Any:
     return need("google_crc32c", "An .rvr recording")
+
+
+def sealed_record(*fields: float) -> bytes:
+    """Return one record: its fields from ``array`` to ``crc``, sealed."""
+    raw = _PACKED.pack(MAGIC, *fields)
+    return raw + crc32c(raw).to_bytes(4, "little")
 
 
 @cache

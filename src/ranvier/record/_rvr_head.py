@@ -90,7 +90,7 @@ def _roles(name: str, stored: Stored, info: StreamInfo) -> list[tuple[str, str, 
         f"dtype {info.dtype}" if info.dtype.name not in DTYPES
         else f"codec {codec!r}" if codec not in CODECS or (codec == "delta" and not whole)
         else f"{len(gains)} gains for {info.n_channels} channels" if len(gains) not in (1, info.n_channels)
-        else "a gain that is not finite, or 0" if not all(np.isfinite(g) and g for g in gains)
+        else "a gain that is 0, or beyond float32" if not all(1e-37 < abs(g) < 1e37 for g in gains)
         else "a gain without its unit" if stored.gain is not None and not stored.unit
         else ""
     )  # fmt: skip

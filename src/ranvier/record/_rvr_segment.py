@@ -21,6 +21,7 @@ from ranvier.record._rvr_format import (
     Records,
     crc32c,
     read_sealed,
+    sealed_record,
     sealed_text,
     seals,
 )
@@ -69,22 +70,20 @@ class Segment:
         stretches
             (row, first, n, host, device) of each.
         """
-        records = np.zeros(len(stretches), RECORD)
-        for record, (row, first, n, host, device) in zip(records, stretches, strict=True):
-            record["row"], record["first"], record["n"] = row, first, n
-            record["host"], record["device"] = host, device
-        records["magic"], records["array"], records["segment"] = MAGIC, self.kept.index, self.number
         crc, length = crc32c(coded), len(coded) + 4
-        records["chunk"], records["offset"], records["length"] = self.chunks, self.bytes, length
-        records["crc"] = crc
-        records["own"] = seals(records)
+        records = b"".join(
+            sealed_record(
+                self.kept.index, self.number, self.chunks, row, n, length, first, self.bytes, host, device, crc
+            )
+            for row, first, n, host, device in stretches
+        )
         self._files.write(self._data, coded, self.bytes)
         self._files.write(self._data, crc.to_bytes(4, "little"), self.bytes + len(coded))
-        self._files.write(self._journal, records.tobytes(), self.records * WIDTH)
+        self._files.write(self._journal, records, self.records * WIDTH)
         self.bytes += length
-        self.records += len(records)
+        self.records += len(stretches)
         self.chunks += 1
-        return length + records.nbytes
+        return length + len(records)
 
     def sync(self) -> None:
         """Return when everything written before this call would survive a power cut."""
