@@ -175,6 +175,10 @@ def show(found: dict[str, Any]) -> None:
             "commands", f"{c['approved']} approved ({found['guard']['clamped']} clamped), {c['refused']} refused"
             f"{' (' + why + ')' if why else ''}, {c['missed']} beyond the budget, {c['skipped']} skipped",
         ))  # fmt: skip
+    got = found["granted"]
+    if got.get("realtime") or got.get("core") is not None:
+        core = "" if got["core"] is None else f", core {got['core']}"
+        rows.append(("machine", f"{'real-time priority' if got['realtime'] else 'no real-time priority'}{core}"))
     out.print(table("", "", rows=rows, head=False))
     times = [
         (name, f"{h['n']:,}", *(f"{h[k] / 1e3:.3f}" for k in ("p50", "p99", "p999", "max")))

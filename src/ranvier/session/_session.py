@@ -253,10 +253,10 @@ class Session:
         if self._loop is None:
             raise StateError("Session.run needs a session that was started. Write: with session: session.run().")
         length = 60 * minutes + seconds
-        until = time.monotonic_ns() + round(length * 1e9) if length else NEVER
         ended = stop or (lambda: False)
         with undisturbed(self.host, self._flow) as granted:
             self.report.granted = granted
+            until = time.monotonic_ns() + round(length * 1e9) if length else NEVER
             self._loop.go(until, samples or NEVER, lambda: bool(self._wish) or ended())
         self.report.ended = self._loop.stopping or self._wish or ("time" if time.monotonic_ns() >= until else "source")
         return self.report
