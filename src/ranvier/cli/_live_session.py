@@ -18,6 +18,7 @@ For = Annotated[str | None, typer.Option("--for", help="How long (60s, 5min); un
 Set = Annotated[
     list[str], typer.Option("--set", help="Another value of the session file: KEY=VALUE, such as budget.age=0.1.")
 ]
+Resume = Annotated[bool, typer.Option("--resume", help="Add to the recording if it is there already.")]
 EVERY = 0.25  # s between two looks at the figures
 
 
@@ -26,6 +27,7 @@ def live(
     for_: For = None,
     record: Annotated[Path | None, typer.Option("--record", help="Folder of the recording to make (.rvr).")] = None,
     set_: Set = [],  # noqa: B006  typer copies it
+    resume: Resume = False,
     json: Json = False,
 ) -> None:
     """Run a session: decode what a device delivers, act on it under guard, record it all."""
@@ -36,6 +38,8 @@ def live(
     said = read_session(need_file(file, "ranvier live"), set_)
     if record is not None:
         said = said.model_copy(update={"record": str(record.resolve())})
+    if resume:
+        said = said.model_copy(update={"resume": True})
     session = build(said, file.parent)
     if said.doctor is not None and said.doctor.demand:
         from ranvier.cli._doctor import demand
@@ -53,6 +57,7 @@ def record(
     ] = None,
     subject: Annotated[str, typer.Option(help="Whose signals they are.")] = "",
     task: Annotated[str, typer.Option(help="What they do.")] = "",
+    resume: Resume = False,
     json: Json = False,
 ) -> None:
     """Record what a device delivers; and decode it, if wanted."""
@@ -62,7 +67,7 @@ def record(
 
     graph = None if pipeline is None else need_stage(open_pipeline(pipeline), pipeline)
     head = {k: v for k, v in (("subject", subject), ("task", task)) if v}
-    session = Session(acquire.source(source), graph, record=out, head=head)
+    session = Session(acquire.source(source), graph, record=out, resume=resume, head=head)
     go("record", session, parse_time(for_) if for_ else 0.0, json)
 
 

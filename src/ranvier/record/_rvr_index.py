@@ -18,6 +18,7 @@ from ranvier.record._rvr_head import Planned, read_streams
 from ranvier.record._rvr_log import Note, walk
 from ranvier.record._rvr_segment import FRESH, NOTHING, decoded, read_journal, read_torn, sound
 
+TAIL = 1 << 20  # bytes of notes
 HELD = 2  # chunks that are kept uncoded
 
 
@@ -103,13 +104,29 @@ class Part:
                         if kind in ("", found.note.kind):
                             yield found.note
 
+    def last_notes(self) -> list[Note]:
+        """Return the last notes: those that are whole in the last `TAIL` bytes."""
+        for path in reversed(self.logs()):
+            with path.open("rb") as file:
+                size = os.fstat(file.fileno()).st_size
+                found = [f.note for f in walk(file, size, begin=max(size - TAIL, 0)) if f.note is not None]
+            if found:
+                return found
+        return []
+
     def stop(self, kept: Kept) -> int:
         """Return the index behind the last sample of an array."""
-        stop = 0
+        return self.end(kept)[0]
+
+    def end(self, kept: Kept) -> tuple[int, int]:
+        """Return the index behind the last sample of an array, and when that was there [ns of the wall clock]."""
+        stop = host = 0
         for number, folder in self.segments(kept):
             records, _, _ = read_journal(folder, kept, number)
             stop = max(stop, int((records["first"] + records["n"]).max(initial=0)))
-        return stop
+            host = max(host, int(records["host"].max(initial=0)))
+        clock = self.head["clock"]
+        return stop, host + int(clock["time_ns"]) - int(clock["monotonic_ns"]) if stop else 0
 
 
 class Index:

@@ -180,7 +180,7 @@ class Found(NamedTuple):
     note: Note | None
 
 
-def walk(file: BinaryIO, size: int, after: int = -1) -> Iterator[Found]:
+def walk(file: BinaryIO, size: int, after: int = -1, begin: int = 0) -> Iterator[Found]:
     """Yield the frames of a log, and between them the stretches that are none.
 
     Parameters
@@ -191,8 +191,10 @@ def walk(file: BinaryIO, size: int, after: int = -1) -> Iterator[Found]:
         Bytes to look at.
     after
         Sequence before the first.
+    begin
+        Where to begin, wherever in a frame that is.
     """
-    at = damaged = 0
+    at = damaged = begin
     while at < size:
         file.seek(at)
         length, sequence, body = _header(file.read(FRAME), after)

@@ -19,7 +19,7 @@ from ranvier.record._rvr_files import Files
 from ranvier.record._rvr_format import END, HEAD, PART, SUFFIX, ZARR, parts_of, sealed_text
 from ranvier.record._rvr_head import Planned, Stored, make_head, plan
 from ranvier.record._rvr_health import Durable, Health
-from ranvier.record._rvr_log import Log
+from ranvier.record._rvr_log import Log, Note
 from ranvier.record._rvr_segment import seal
 from ranvier.record._rvr_sync import Syncer
 from ranvier.record._rvr_track import Loss, Track
@@ -55,6 +55,13 @@ class Writer:
     files
         The disk, or one that fails in tests.
 
+    Attributes
+    ----------
+    ended
+        Of each stream: when the last sample that an earlier writer left was there [ns of the wall clock]; 0 for none.
+    left
+        The last notes of earlier writers whose head says the same of its session.
+
     Notes
     -----
     `append` copies samples into a chunk of at most 50 ms; a full chunk is coded and written. `flush`, called at least
@@ -87,19 +94,22 @@ class Writer:
         self.path, self._clock, self._files = Path(path), clock, files or Files()
         self._planned = {p.name: p for p in plan(streams)}
         monotonic, wall = clock(), time.time_ns()
-        identity, number, stops = os.urandom(16).hex(), 0, dict.fromkeys(self._planned, 0)
+        identity, number = os.urandom(16).hex(), 0
+        stops = {(p.name, role): 0 for p in self._planned.values() for role in p.arrays}
+        self.ended = dict.fromkeys(self._planned, 0)
+        self.left: list[Note] = []
         text = make_head(head, list(self._planned.values()), monotonic, wall, identity)
         sealed = sealed_text("head", text)
         self._refuse_place(resume)
         if resume:
-            number, stops = self._take_up()
+            number = self._take_up(stops, head.get("session"))
         self._part = self.path / PART.format(number)
         self._make_folders()
         self._files.put(self._part / HEAD, sealed)
         self._lock = self._files.lock(self._part / HEAD)
         self._tracks = {
             (p.name, role): Track(
-                self._files, self._part, kept, _period(p.stored.info.rate), segment_bytes, stops[p.name]
+                self._files, self._part, kept, _period(p.stored.info.rate), segment_bytes, stops[p.name, role]
             )
             for p in self._planned.values()
             for role, kept in p.arrays.items()
@@ -144,7 +154,10 @@ class Writer:
             raise ContractError(f"Stream {stream!r} has no rate: its blocks need `at`; got one without. Pass it on.")
         for role in p.arrays:
             values: npt.NDArray[Any] = getattr(block, "data" if role == "samples" else role)
-            self._tracks[stream, role].append(values, block.start, host, nan)
+            track = self._tracks[stream, role]
+            had = max(track.stop - block.start, 0)  # of one array more may have been saved than of another
+            if had < block.n:
+                track.append(values[had:], block.start + had, host, nan)
 
     def append_events(self, stream: str, events: Events, arrival: int | None = None) -> None:
         """Record events of a stream that an `EventInfo` describes; they may be none."""
@@ -202,7 +215,7 @@ class Writer:
     @property
     def stops(self) -> dict[str, int]:
         """Of each stream: the least index that its next sample may have."""
-        return {p.name: self._tracks[p.name, "samples"].stop for p in self._planned.values() if p.arrays}
+        return {p.name: min(self._tracks[p.name, r].stop for r in p.arrays) for p in self._planned.values() if p.arrays}
 
     @property
     def durable(self) -> Durable:
@@ -275,7 +288,7 @@ class Writer:
                 f"Stream {stream!r} needs samples of shape (n, {', '.join(map(str, info.shape))}), {info.dtype}; got "
                 f"{samples.shape}, {samples.dtype}. Record them as they were described."
             )
-        if start < (stop := self._tracks[stream, "samples"].stop):
+        if start < (stop := min(self._tracks[stream, role].stop for role in p.arrays)):
             raise ContractError(
                 f"Stream {stream!r} needs indices that grow; got {start} after {stop - 1}. Where a device began to "
                 "count anew, go on behind."
@@ -329,16 +342,19 @@ class Writer:
             self._files.put(folder / ZARR, group())
         self._files.sync_folder(self.path.parent)
 
-    def _take_up(self) -> tuple[int, dict[str, int]]:
-        """Seal what an earlier writer left; return the number of the next part, and where its streams ended."""
+    def _take_up(self, stops: dict[tuple[str, str], int], session: Any) -> int:
+        """Seal what an earlier writer left, learn where its arrays ended; return the number of the next part."""
         from ranvier.record._rvr_index import Part  # reads what this file writes
 
         parts = parts_of(self.path)
-        stops = dict.fromkeys(self._planned, 0)
         for folder in parts:
+            if not (folder / HEAD).exists() and not any(folder.glob("notes-*")):
+                continue  # its writer was interrupted before it began
             if (folder / HEAD).exists():
                 self._files.close(self._files.lock(folder / HEAD))
             part = Part(folder)
+            if session is not None and part.head.get("session") == session:
+                self.left += part.last_notes()
             for p in part.streams:
                 mine = self._planned.get(p.name)
                 if mine is None or (mine.stored.info, mine.stored.gain) != (p.stored.info, p.stored.gain):
@@ -346,11 +362,13 @@ class Writer:
                         f"Resuming {self.path.name} needs the streams that it has; {p.name!r} is missing or differs. "
                         "Record to another path."
                     )
-                for kept in p.arrays.values():
+                for role, kept in p.arrays.items():
                     for number, segment in part.segments(kept):
                         seal(self._files, segment, kept, number, {"stream": p.name, "array": kept.folder}, True)
-                    stops[p.name] = max(stops[p.name], part.stop(kept))
-        return int(parts[-1].name[5:]) + 1 if parts else 0, stops
+                    stop, wall = part.end(kept)
+                    stops[p.name, role] = max(stops[p.name, role], stop)
+                    self.ended[p.name] = wall or self.ended[p.name]
+        return int(parts[-1].name[5:]) + 1 if parts else 0
 
 
 def _period(rate: Fraction) -> float:

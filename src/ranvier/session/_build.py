@@ -48,7 +48,7 @@ def build(said: SessionFile, folder: Path, **changes: Any) -> Session:
         sources if said.sources else sources["signal"], graph,
         **acts,
         record=None if said.record is None else folder / said.record,
-        budget=None if said.budget is None else Budget(age=said.budget.age, miss=said.budget.miss),
+        resume=said.resume, budget=None if said.budget is None else Budget(age=said.budget.age, miss=said.budget.miss),
         markers=markers, labels=said.labels,
         host=Host(realtime=said.host.realtime, core=said.host.core, spin=said.host.spin), cores=said.host.cores,
         head={k: v for k in ("subject", "session", "run", "task") if (v := getattr(said, k))},

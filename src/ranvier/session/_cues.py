@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from ranvier.acquire import Landing, Marker, MarkerSource, Sender
-from ranvier.errors import RanvierError
 from ranvier.session._intake import Intake
 from ranvier.stream import EVENT, EventInfo, Events, StreamInfo
 
@@ -123,7 +122,7 @@ class _Followed:
         self.source.close()
 
     def _run(self) -> None:
-        with contextlib.suppress(RanvierError, OSError):  # who is gone sends nothing; the samples go on
+        with contextlib.suppress(Exception):  # who is gone sends nothing, whatever its driver calls that
             while not self._stop.is_set():
                 before = time.monotonic_ns()
                 self.found.extend(self.source.read(TURN))

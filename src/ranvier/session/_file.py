@@ -75,6 +75,7 @@ class SessionFile(_Strict):
     actuator: str | Table | None = None
     watchdog: float | None = Field(None, gt=0, description="Silence after which the actuator is made safe (s).")
     record: str | None = Field(None, description="Folder of the recording, .rvr.")
+    resume: bool = Field(False, description="Whether to add to a recording that is there already.")
     seconds: float = Field(0.0, ge=0, description="How long (s); 0: until stopped or the source ends.")
     host: HostTable = Field(default_factory=HostTable)
     doctor: DoctorTable | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,20 +14,31 @@ from ranvier.session._cues import events_of
 from ranvier.stage import Run, as_tuple
 from ranvier.stream import Array, Block, Control, info_from_table
 
+LAST = 2**62  # behind every sample
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A stretch of one port's samples; `fresh` where the graph had to begin anew before it."""
+    """A stretch of one port's samples; the graph begins anew with each `life`."""
 
     port: int
     samples: Array
     start: int
-    fresh: bool = False
+    life: int
+    host: float  # when its last sample was there [ns]
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """From where on the graph was as if it had just begun: index of each port; and of the events, where it is known."""
+
+    stops: tuple[int, ...]
+    events: int | None = None
 
 
 @dataclass
 class Inputs:
-    """The inputs of a recorded session, in the order of time.
+    """The inputs of a recorded session, in the order of time; of all sessions, where it was resumed.
 
     Parameters
     ----------
@@ -34,35 +46,61 @@ class Inputs:
         An opened `.rvr` recording.
     ports
         Names of its raw streams, in the order of the graph's ports.
+
+    Attributes
+    ----------
+    lives
+        Where the graph began anew, the beginning left out.
+    controls
+        What it was told besides samples, and in which life.
+    unwatched
+        Up to where the samples of sessions go whose end was not written: their last decisions may be missing.
     """
 
     recording: Any
     ports: list[str]
-    stops: list[int] = field(init=False)
-    controls: list[Control] = field(init=False)
+    lives: list[Life] = field(init=False, default_factory=list)
+    controls: list[tuple[int, Control]] = field(init=False, default_factory=list)
+    unwatched: list[int] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         self.raw = [self.recording.raw(name) for name in self.ports]
         self.infos = [r.info for r in self.raw]
-        ends = [n for n in self.recording.log("text") if n.payload.get("of") == "end"]
-        self.stops = [2**62] * len(self.ports) if not ends else list(ends[-1].payload["stops"])
-        self.ended = bool(ends)
         table = self.recording.head["session"].get("events")
         self.event_info: Any = None if table is None else info_from_table(table)
         self.events: Any = None if table is None else events_of(self.recording.log("event"))
-        self.unseen: list[list[tuple[int, int, bool]]] = [[] for _ in self.ports]
-        self.controls = []
-        for note in self.recording.log("control"):
-            self._take(note.payload)
+        self.unseen: list[list[tuple[int, int]]] = [[] for _ in self.ports]
+        end: tuple[int, ...] | None = None
+        for note in self.recording.log():
+            said = note.payload
+            if note.kind == "control":
+                self._take(said)
+            elif note.kind == "text" and said.get("of") == "end":
+                end = tuple(said["stops"])
+            elif note.kind == "gap" and said.get("reason") == "session resumed" and "stops" in said:
+                self._begin(tuple(said["stops"][name] for name in self.ports), end)
+                end = None
+        self._begin((LAST,) * len(self.ports), end)
+        self.lives.pop()
+
+    def _begin(self, stops: tuple[int, ...], end: tuple[int, ...] | None) -> None:
+        """A session begins where another has ended."""
+        if end is None:
+            self.unwatched.append(stops[0])
+        else:
+            for port, (a, b) in enumerate(zip(end, stops, strict=True)):
+                self.unseen[port].append((a, b))
+        self.lives.append(Life(stops))
 
     def _take(self, said: Any) -> None:
         kind = said.get("kind")
         if kind in ("unseen", "restart"):
-            self.unseen[int(said["port"])].append((int(said["from"]), int(said["to"]), kind == "restart"))
+            self.unseen[int(said["port"])].append((int(said["from"]), int(said["to"])))
+            if kind == "restart":
+                self.lives.append(Life(tuple(said["stops"]), int(said["events"])))
         elif kind in ("timeout", "resume"):
-            self.controls.append(
-                Control(at_sample=int(said["at_sample"]), kind=kind, node=said["node"], payload=said["payload"])
-            )
+            control = Control(at_sample=int(said["at_sample"]), kind=kind, node=said["node"], payload=said["payload"])
+            self.controls.append((len(self.lives), control))
         else:
             raise StateError(
                 f"A replay needs Controls that it knows; the recording has {kind!r}. Replay it with the version of "
@@ -71,50 +109,50 @@ class Inputs:
 
     @property
     def n_samples(self) -> int:
-        """Of all ports, as far as the graph has seen them."""
-        return sum(
-            min(b, stop) - a for r, stop in zip(self.raw, self.stops, strict=True) for a, b in r.stretches if a < stop
-        )
+        """Of all ports."""
+        return sum(b - a for r in self.raw for a, b in r.stretches)
 
     def turns(self, size: int | None) -> Iterator[Turn]:
-        """Yield the samples in blocks of at most `size`, those of several ports interleaved by time."""
+        """Yield the samples in blocks of at most `size`, those of several ports in the order in which they came."""
         flows = [self._flow(port, size) for port in range(len(self.ports))]
-        heads: list[Any] = [next(f, None) for f in flows]
-        while any(h is not None for h in heads):
-            port = min(
-                (i for i, h in enumerate(heads) if h is not None),
-                key=lambda i: (heads[i].start + len(heads[i].samples)) / float(self.infos[i].rate),
-            )
-            turn = heads[port]
-            if turn is not None:
-                yield turn
-            heads[port] = next(flows[port], None)
+        heads = [next(f, None) for f in flows]
+        while there := [h for h in heads if h is not None]:
+            turn = min(there, key=lambda h: (h.life, h.host))
+            yield turn
+            heads[turn.port] = next(flows[turn.port], None)
 
     def _flow(self, port: int, size: int | None) -> Iterator[Turn]:
-        holes, stop = self.unseen[port], self.stops[port]
-        fresh = False
+        period = 1e9 / float(self.infos[port].rate)
+        begins = [life.stops[port] for life in self.lives]
         for d in self.raw[port].blocks(size):
-            pieces = [(d.start, min(d.start + len(d.samples), stop))]
-            for a, b, anew in holes:
+            stop = d.start + len(d.samples)
+            pieces = [(d.start, stop)]
+            for a, b in (*self.unseen[port], *((i, i) for i in begins)):
                 pieces = [p for x, y in pieces for p in ((x, min(y, a)), (max(x, b), y)) if p[0] < p[1]]
-                fresh |= anew and d.start <= a < d.start + len(d.samples)
-            for x, y in [p for p in pieces if p[0] < p[1]]:
-                yield Turn(port, d.samples[x - d.start : y - d.start], x, fresh)
-                fresh = False
+            for x, y in pieces:
+                life = sum(i <= x for i in begins)
+                yield Turn(port, d.samples[x - d.start : y - d.start], x, life, d.arrival - (stop - y) * period)
 
     def through(self, run: Run, size: int | None, advance: Callable[[float], None]) -> list[Block]:
         """Let everything flow through a graph; return what came out first, in memory of its own."""
         fresh = run.save()
-        for control in self.controls:
-            run.control(control)
+        controls, life, told = deque(self.controls), 0, 0
         out: list[Block] = []
         stops = [0] * len(self.ports)
         for turn in self.turns(size):
-            if turn.fresh:
+            if turn.life != life:
+                told = next((e.events for e in self.lives[life : turn.life] if e.events is not None), told)
+                life = turn.life
                 run.restore(fresh)
             block = Block(np.ascontiguousarray(turn.samples), turn.start)
-            made = run.push(*self._chunks(run, turn.port, block, stops))
-            stops[turn.port] = block.stop
+            while controls and (controls[0][0] < life or (controls[0][0] == life and self._near(controls, turn))):
+                at, control = controls.popleft()
+                if at == life:
+                    run.control(control)
+            until = self.lives[life].events if life < len(self.lives) else None
+            stop = told if turn.port else block.stop if until is None else min(block.stop, until)
+            made = run.push(*self._chunks(run, turn.port, block, stops, told, max(stop, told)))
+            stops[turn.port], told = block.stop, max(stop, told)
             first = as_tuple(made)[0]
             if not isinstance(first, Block):
                 raise FormatError("A replay needs a graph that puts out decisions; this one puts out events.")
@@ -123,10 +161,14 @@ class Inputs:
             advance(block.n)
         return out
 
-    def _chunks(self, run: Run, port: int, block: Block, stops: list[int]) -> list[Any]:
+    @staticmethod
+    def _near(controls: deque[tuple[int, Control]], turn: Turn) -> bool:
+        """Say whether the sample of the next Control comes with this turn."""
+        return turn.port == 0 and controls[0][1].at_sample < turn.start + len(turn.samples)
+
+    def _chunks(self, run: Run, port: int, block: Block, stops: list[int], told: int, heard: int) -> list[Any]:
         """Return what goes into every port of a graph with a block of one of them."""
         signals = [Block(np.zeros((0, *i.shape), i.dtype), s) for i, s in zip(self.infos, stops, strict=True)]
         signals[port] = block
         flow = iter(signals)
-        first = signals[0]
-        return [next(flow) if p.kind == "signal" else self.events.cut(stops[0], first.stop) for p in run.stage.inputs]
+        return [next(flow) if p.kind == "signal" else self.events.cut(told, heard) for p in run.stage.inputs]

@@ -14,6 +14,7 @@ from ranvier.session._ring import Ring
 
 TURN = 0.05  # s that the thread waits for samples before it looks whether it shall end
 SHORT = 0.0005  # s between two looks whether there is room for more of a patient source
+SILENT = 0.5  # s without a sample after which the recording says so
 AGAIN = (0.2, 0.5, 1.0, 2.0, 5.0)  # s before each attempt to reach a lost device, the last for all that follow
 
 Said = tuple[str, int, dict[str, Any]]  # kind of note, sample, payload
@@ -30,6 +31,9 @@ class Intake:
         For its samples.
     fitter
         Is told index and arrival of every packet and answers with clock fits; None for none.
+    begin, wall
+        Where an earlier session ended: index behind its last sample, and when that came by the wall clock [ns].
+        Indices go on behind it by the time that has passed.
 
     Attributes
     ----------
@@ -43,7 +47,7 @@ class Intake:
         Up to which sample the loop has come: it says so here, and a patient source waits for it.
     """
 
-    def __init__(self, source: Source, ring: Ring, fitter: Any = None) -> None:
+    def __init__(self, source: Source, ring: Ring, fitter: Any = None, begin: int = 0, wall: int = 0) -> None:
         self.source, self.ring, self.fitter = source, ring, fitter
         self.said: deque[Said] = deque(maxlen=4096)
         self.marks: deque[Mark] = deque(maxlen=65536)
@@ -54,9 +58,11 @@ class Intake:
         self._room = ring.block * ring.slots // 4
         self._stop = Event()
         self._thread = Thread(target=self._run, name=f"intake of {source.info.name}", daemon=True)
-        self._next = 0
-        self._base = 0
-        self._begun = False
+        self.begin = self._next = self._base = begin
+        self._wall = wall
+        self._newest = 0  # host time of the last packet, or of what was said of its absence [ns]
+        self._quiet = False
+        self._begun = begin > 0
 
     @property
     def over(self) -> bool:
@@ -65,37 +71,54 @@ class Intake:
 
     def start(self) -> None:
         """Start the device and the thread; nothing, if they were."""
-        if self._thread.ident is None:
-            self.source.start(time.monotonic_ns)
-            self._thread.start()
+        if self._thread.ident is not None:
+            return
+        self.source.start(time.monotonic_ns)
+        self._newest = time.monotonic_ns()
+        if self.begin:
+            away = max((time.time_ns() - self._wall) / 1e9, 0.0)
+            self._go_on(away)
+            self.said.append(("gap", self._next, {"reason": "session resumed", "away_s": away}))
+        self._thread.start()
 
     def stop(self) -> None:
         """Stop the device, let the thread end, close the ring for writing."""
         self._stop.set()
         if self._thread.ident is not None:
             self._thread.join(10)
-        with contextlib.suppress(RanvierError, OSError):
+        with contextlib.suppress(Exception):
             self.source.stop()
-        self.ring.close()
+        self.ring.end()
 
     def _run(self) -> None:
         try:
             while not self._stop.is_set():
                 try:
-                    self._take(self.source.read(TURN))
+                    packets = self.source.read(TURN)
+                    if packets:
+                        self._take(packets)
+                    else:
+                        self._listen()
                 except EOFError:
                     return
                 except DeviceError as e:
                     self.said.append(("gap", self._next, {"reason": "device lost", "error": str(e)}))
                     if not self._reach_again(e):
                         return
-        except (RanvierError, OSError) as e:
-            self.failure = e if isinstance(e, RanvierError) else DeviceError(str(e))
-            self.said.append(("gap", self._next, {"reason": "intake failed", "error": str(e)}))
+        except Exception as e:  # whatever a device's driver raises: it ends this source, and is told
+            self.failure = e if isinstance(e, RanvierError) else DeviceError(f"{type(e).__name__}: {e}")
+            self.said.append(("gap", self._next, {"reason": "intake failed", "error": str(self.failure)}))
         finally:
-            with contextlib.suppress(RanvierError, OSError):
+            with contextlib.suppress(Exception):
                 self.source.stop()
-            self.ring.close()
+            self.ring.end()
+
+    def _listen(self) -> None:
+        """Say that nothing comes, once it lasts."""
+        quiet = (time.monotonic_ns() - self._newest) / 1e9
+        if not self._quiet and quiet > max(SILENT, 3 / float(self.source.info.rate)) and not self.source.patient:
+            self._quiet = True
+            self.said.append(("gap", self._next, {"reason": "silent", "for_s": quiet}))
 
     def _take(self, packets: list[Packet | Mark]) -> None:
         for mark in packets:  # first, so that nobody sees the samples of a mark without it
@@ -114,6 +137,7 @@ class Intake:
                 self.said.append(("gap", self._next, {"reason": "lost", "samples": start - self._next}))
             self.ring.write(packet.samples, start, packet.arrival)
             self._next = start + len(packet.samples)
+            self._newest, self._quiet = time.monotonic_ns(), False
             while self.source.patient and self._next - self.taken > self._room and not self._stop.wait(SHORT):
                 pass
             if self.fitter is not None:
@@ -125,11 +149,9 @@ class Intake:
 
     def _reach_again(self, error: DeviceError) -> bool:
         """Open and start the device anew until it answers; its count goes on behind what was, by the time between."""
-        gone = time.monotonic_ns()
-        attempt = 0
+        attempt, before = 0, self.source.info
         while not self._stop.wait(AGAIN[min(attempt, len(AGAIN) - 1)]):
             attempt += 1
-            before = self.source.info
             try:
                 self.source.close()
                 self.source.open()
@@ -140,10 +162,12 @@ class Intake:
                     )
                     return False
                 self.source.start(time.monotonic_ns)
-            except (RanvierError, OSError):
+            except Exception:  # noqa: S112  it is not back yet, whatever its driver calls that
                 continue
-            away = (time.monotonic_ns() - gone) / 1e9
-            self._base = self._next + max(round(away * float(before.rate)), 1)
+            now = time.monotonic_ns()
+            away = (now - self._newest) / 1e9
+            self._newest, self._quiet = now, False
+            self._go_on(away)
             self.reconnected += 1
             if self.fitter is not None:
                 self.fitter.restart()
@@ -151,6 +175,11 @@ class Intake:
             return True
         self.failure = error
         return False
+
+    def _go_on(self, away: float) -> None:
+        """Let the device's count begin behind what was, by the time between [s]."""
+        rate = float(self.source.info.rate) * self.source.tempo
+        self._base = self._next + max(round(away * rate), 1)
 
 
 def as_table(fit: Any) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from ranvier.stream import Block, Control, Events
 
 TURN = 0.02  # s that the loop waits for samples before it looks after everything else
 SILENT = 0.5  # part of the patience of an Align after which a silent stream is given up for now
+AHEAD = 0.75  # part of it by which others may run ahead of the first
 NEVER = 2**62
 COUNTED = (
     "blocks", "samples", "decisions", "invalid", "approved", "refused", "skipped", "missed", "unsent", "restarts",
@@ -91,7 +92,7 @@ class Loop:
         self.latency = {name: Histogram() for name in ("input age", "compute", "arrival to done", "arrival to command")}
         self.counts = dict.fromkeys(COUNTED, 0)
         self.stopping = ""  # why the loop ends of itself
-        self._stops = [0] * len(self.readers)
+        self._stops = [intake.begin for intake in self.intakes] or [0] * len(self.readers)
         self._heard = [0] * len(self.readers)
         self._silent = [False] * len(self.readers)
         self._controls = 0
@@ -99,50 +100,62 @@ class Loop:
         self._lost = [0] * len(self.readers)
         self._periods = [1e9 / float(r.info.rate) for r in self.readers]
         self._empty = [np.zeros((0, *r.info.shape), r.info.dtype) for r in self.readers]
-        self._ports, self._align = ["signal"], None
+        self._ports: list[str] = ["signal"]
+        self._align: Any = None  # path and stage
+        self._clocked, self._arrived = 0, 0  # the port whose samples outputs are counted in; when its last came [ns]
         if run is not None:
-            self._newest = as_tuple(run.info)[0].origin.newest
+            origin = as_tuple(run.info)[0].origin
+            self._newest = origin.newest
+            named = [r.info.name for r in self.readers]
+            self._clocked = named.index(origin.source) if origin.source in named else 0
             self._fresh = run.save()
             run.meter(self._measure)
             self._ports = [p.kind for p in run.stage.inputs]
             self._names = [p.name for p in run.stage.inputs if p.kind == "signal"]
-            found = find_align(run.stage) if len(self.readers) > 1 else None
-            self._align = (found[0], found[1].patience * SILENT * 1e9) if found else None
+            self._align = find_align(run.stage) if len(self.readers) > 1 else None
+            if self._align:
+                late = dict(zip(self._align[1].names, self._align[1].offsets, strict=True))
+                self._late = [late.get(name, 0.0) for name in self._names]
 
     def _measure(self, part: str) -> Callable[[int], None]:
         """Return what counts the times of a part of the plan."""
         return self.latency.setdefault(f"part {part}", Histogram()).add
 
-    def go(self, until: int = NEVER, samples: int = NEVER, stop: Callable[[], bool] = lambda: False) -> None:
-        """Run until a host time [ns], a number of samples of the first source, or until asked to stop."""
+    def go(self, until: int = NEVER, samples: int = NEVER, stop: Callable[[], bool] = lambda: False) -> str:
+        """Run until a host time [ns], a number of samples of the first source, or until asked to stop; say which."""
         together, spare, clock = Together(self.readers), Spare(), time.monotonic_ns
         alone = len(self.readers) == 1 and len(self._ports) == 1
         reader = self.readers[0]
         self._heard = [clock()] * len(self.readers)
-        while not self.stopping and not stop() and self._stops[0] < samples:
+        samples = min(samples + self._stops[0], NEVER)
+        while not self.stopping:
+            if stop():
+                return "stop"
+            if self._stops[0] >= samples:
+                return "samples"
             if not together.wait(TURN, self._spin):
                 if all(r.closed for r in self.readers):
-                    break
+                    return "source"
             elif alone:
                 block = reader.read()
                 if block is not None:
                     self._turn(0, block, reader)
-            else:
-                for port, r in enumerate(self.readers):
-                    block = r.read()
-                    if block is not None:
-                        self._turn(port, block, r)
+            elif not self._turns():
+                if reader.closed:
+                    return "source"  # nothing can come of the others alone
+                reader.wait(TURN)
             now = clock()
             self._look_after(now)
             spare.use(now)
             if now >= until:
-                break
+                return "time"
+        return self.stopping
 
     def finish(self) -> None:
         """Write down what is left to say when nothing comes any more: the latencies of all, and what devices said."""
         self._look_after(time.monotonic_ns())
-        if self.cues is not None:
-            self._mark(self._stops[0], self._stops[0])
+        if self.cues is not None:  # what was on its way when the samples ended did not enter the graph
+            self.cues.hear(self.intakes[0], self._stops[0], self._stops[0])
             for sample, payload in self.cues.last():
                 self._say("event", sample, {**payload, "aside": payload.get("aside", "after the end")})
         self._say("text", self._stops[0], {"of": "end", "stops": self._stops, "why": self.stopping})
@@ -150,6 +163,25 @@ class Loop:
             self._say("latency", self._stops[0], {"of": name, **histogram.as_table()})
         for port, intake in enumerate(self.intakes):
             self._say("health", self._stops[port], {"counters": intake.source.counters.as_dict()}, port)
+
+    def _turns(self) -> bool:
+        """One block of each source that has one; return whether there was any."""
+        any_ = False
+        for port, r in enumerate(self.readers):
+            if self._align and port and self._is_ahead(port, self._align[1].patience * AHEAD):
+                self._heard[port] = time.monotonic_ns()  # not silent: it waits, in its ring, for the first
+                continue
+            block = r.read()
+            if block is not None:
+                any_ = True
+                self._turn(port, block, r)
+        return any_
+
+    def _is_ahead(self, port: int, most: float) -> bool:
+        """Say whether a source is that far [s] ahead of the first one."""
+        first, r = self.readers[0].info.rate, self.readers[port]
+        ahead: float = self._stops[port] / float(r.info.rate) + self._late[port] - self._stops[0] / float(first)
+        return ahead > most
 
     def _turn(self, port: int, block: Block, reader: Reader) -> None:
         """One block: through the graph, and what comes of it to where it belongs."""
@@ -167,8 +199,10 @@ class Loop:
             return
         self._stops[port] = self.intakes[port].taken = stop
         self._heard[port] = done
+        if port == self._clocked:
+            self._arrived = reader.arrival
         if first is not None and first.n:
-            self._decide(first, reader.arrival, stop, port)
+            self._decide(first, reader.arrival)
         counts["blocks"] += 1
         counts["samples"] += n
         self.latency["compute"].add(done - begin)
@@ -202,13 +236,13 @@ class Loop:
             signal += 1
         return chunks
 
-    def _decide(self, out: Block, arrival: int, stop: int, port: int) -> None:
+    def _decide(self, out: Block, arrival: int) -> None:
         """See every row of what came out through budget, guard and actuator; then write it down."""
         wanted = out if self.mapping is None else self.mapping.step(out)
-        said = []
+        said, port = [], self._clocked
         for i in range(out.n):
             newest = self._newest(out.start + i) if out.at is None else int(out.at[i])
-            when = self._time_of(newest, arrival, stop, port)
+            when = self._time_of(newest)
             verdict = self._act(wanted.data[i], wanted.valid[i], newest, when, arrival)
             self.counts["decisions"] += 1
             said.append((newest, verdict))
@@ -220,12 +254,13 @@ class Loop:
         if self.look is not None:
             self.look(out, [verdict for _, verdict in said])
 
-    def _time_of(self, newest: int, arrival: int, stop: int, port: int) -> float:
+    def _time_of(self, newest: int) -> float:
         """Return when a sample was taken [ns]: by the clock of its device, or reckoned back from when it arrived."""
+        port = self._clocked
         fit = self.intakes[port].clock if self.intakes else None
         if fit is not None:
             return float((fit.time + (newest - fit.index) * fit.period) * 1e9)
-        return arrival - (stop - 1 - newest) * self._periods[port]
+        return self._arrived - (self._stops[port] - 1 - newest) * self._periods[port]
 
     def _act(self, row: Any, valid: Any, newest: int, when: float, arrival: int) -> dict[str, Any] | None:
         """Make a command of a row and see it through; return what is to be written down, None where there is none."""
@@ -291,8 +326,13 @@ class Loop:
             self.run.restore(self._fresh)
         self.counts["restarts"] += 1
         self._lost[port] = self.readers[port].lost_blocks
-        self._say("control", stop, {"kind": "restart", "port": port, "from": self._stops[port], "to": stop})
-        self._stops[port] = stop
+        said = {"kind": "restart", "port": port, "from": self._stops[port], "to": stop, "events": self._events.stop}
+        self._stops[port] = self.intakes[port].taken = stop
+        self._say("control", stop, {**said, "stops": list(self._stops)})
+        if self._align and self.run is not None:  # who was silent is so still
+            self._controls = len(self.run.controls)
+            for silent in (p for p in range(1, len(self.readers)) if self._silent[p]):
+                self._give_up(silent)
 
     def _look_after(self, now: int) -> None:
         """Write down what the devices' threads said, and give up or take back silent streams."""
@@ -305,16 +345,22 @@ class Loop:
 
     def _listen(self, now: int) -> None:
         """Send `Align` a timeout for a stream that fell silent, and a resume when it is heard again."""
-        name, patience = self._align or ("", 0.0)
         for port in range(1, len(self.readers)):
-            silent = now - self._heard[port] > patience
+            silent = now - self._heard[port] > self._align[1].patience * SILENT * 1e9
             if silent != self._silent[port]:
                 self._silent[port] = silent
-                kind = "timeout" if silent else "resume"
-                at = self._stops[0]
-                payload = {"port": self._names[port]}
-                self.run.control(Control(at_sample=at, kind=kind, node=name, payload=payload))
-                self._write_controls()
+                if silent:
+                    self._give_up(port)
+                else:
+                    self._control("resume", port, self._stops[0])
+
+    def _give_up(self, port: int) -> None:
+        self._control("timeout", port, 0)  # from the next sample on that is due: those before it wait, too
+
+    def _control(self, kind: str, port: int, at: int) -> None:
+        payload = {"port": self._names[port]}
+        self.run.control(Control(at_sample=at, kind=kind, node=self._align[0], payload=payload))
+        self._write_controls()
 
     def _write_controls(self) -> None:
         for control in self.run.controls[self._controls :]:

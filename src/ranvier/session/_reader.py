@@ -151,6 +151,11 @@ class Reader:
         return self._rows
 
     @property
+    def passed(self) -> int:
+        """Samples that were written before what is read next."""
+        return self._before
+
+    @property
     def ready(self) -> bool:
         """Whether there is something to read."""
         return bool(self._written[0] != self._cursor)

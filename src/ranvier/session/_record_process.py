@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from ranvier.errors import RanvierError
+from ranvier.errors import ConfigError, RanvierError
 from ranvier.record import Stored, Writer
 from ranvier.session._notes import Note, NoteReader
 from ranvier.session._output import unpack
 from ranvier.session._reader import Reader
 from ranvier.session._ring import Ring
 from ranvier.session._waiting import Together
-from ranvier.stream import StreamInfo, info_from_table
+from ranvier.stream import Block, StreamInfo, info_from_table
 
 TURN = 0.02  # s that it waits for something before it flushes what it has
 SAY = 0.5  # s between two words about how it fares
@@ -33,30 +33,42 @@ class Recording:
     Parameters
     ----------
     given
-        What the session sent: path, head, streams, outputs, notes, and whether to resume.
+        What the session sent: path, head, streams, outputs, notes, whether to add to a recording that is there, and
+        whether a process before this one has died.
     """
 
     def __init__(self, given: dict[str, Any]) -> None:
-        resume = bool(given["resume"])
+        again = bool(given["again"])
+        resume = again or bool(given["resume"])
         self.names = list(given["streams"])
-        self.readers = {name: Ring.attach(said["ring"], backlog=resume) for name, said in given["streams"].items()}
-        self.notes = NoteReader(Ring.attach(given["notes"], backlog=True))
         self.outputs = {name: info_from_table(table) for name, table in given["outputs"].items()}
         streams = {
-            name: Stored(self.readers[name].info, gain=_gain(said["gain"]), unit=said["unit"])
+            name: Stored(_info_of(said["ring"]), gain=_gain(said["gain"]), unit=said["unit"])
             for name, said in given["streams"].items()
         }
         streams |= {name: Stored(info, masked=True) for name, info in self.outputs.items()}
-        self.writer = Writer(given["path"], given["head"], streams, resume=resume)
-        self.scratch = {name: np.empty((r.rows, *r.info.shape), r.info.dtype) for name, r in self.readers.items()}
+        if resume and not again:
+            _refuse_another(Path(given["path"]), given["head"])
+        head = given["head"] | {"session": {**given["head"]["session"], "name": given["notes"]}}
+        self.writer = Writer(given["path"], head, streams, resume=resume)
         self.seen = dict.fromkeys(self.names, 0)
         self.lost = dict.fromkeys(self.names, 0)
-        self.number = -1 if not resume else _last_note(given["path"])
+        # to be looked at last: what is taken up meanwhile may take its time
+        self.readers = {name: Ring.attach(said["ring"], backlog=True) for name, said in given["streams"].items()}
+        self.scratch = {name: np.empty((r.rows, *r.info.shape), r.info.dtype) for name, r in self.readers.items()}
+        self.notes = NoteReader(Ring.attach(given["notes"], backlog=True))
+        self.number = max((int(n.payload["number"]) for n in self.writer.left if "number" in n.payload), default=-1)
+        stops = self.writer.stops  # outputs without a rate are counted anew by every session
+        self.shift = given.get("shift") or {name: stops[name] for name, info in self.outputs.items() if not info.rate}
         if given["model"] and not resume:
             model = np.fromfile(given["model"], np.uint8)
             self.writer.note("graph", payload={"bytes": len(model)}, arrays={"model": model})
+        self.before = {name: (stops[name], self.writer.ended[name]) for name in self.names} if resume else {}
+        # samples that passed before the first that can be had now
+        self.passed = {name: r.passed if again else 0 for name, r in self.readers.items()}
         if resume:
-            self.writer.note("gap", payload={"reason": "recorder started again", "stops": self.writer.stops})
+            reason = "recorder started again" if again else "session resumed"
+            self.writer.note("gap", payload={"reason": reason, "stops": stops})
 
     def samples(self) -> bool:
         """Write what is in the rings; return whether there was anything."""
@@ -77,6 +89,9 @@ class Recording:
         if start < stop:  # written by the process before this one
             samples, start = samples[stop - start :], stop
         if len(samples):
+            if self.passed[name] and start > stop:
+                self.writer.note("loss", name, stop, payload={"reason": "recorder was away", "samples": start - stop})
+            self.passed[name] = 0
             self.writer.append(name, samples, start, arrival)
             self.seen[name] = start + len(samples)
 
@@ -102,6 +117,7 @@ class Recording:
             info = self.outputs[name]
             if isinstance(info, StreamInfo):
                 block, stop = unpack(note.payload, info), self.writer.stops[name]
+                block = Block(block.data, block.start + self.shift.get(name, 0), block.valid, block.at)
                 if block.stop > stop:  # or the process before this one wrote it
                     self.writer.append_block(name, block.cut(max(stop - block.start, 0), block.n), note.host)
             return
@@ -126,8 +142,10 @@ def record(recording: Recording) -> None:
     readers = [*recording.readers.values()]
     together, told = Together(readers), 0.0
     while True:
-        over = all(r.closed for r in readers) and recording.notes.closed
-        together.wait(TURN)
+        ended = all(r.closed for r in readers)
+        over = ended and recording.notes.closed
+        if not together.wait(TURN) and ended and not over:
+            time.sleep(TURN)  # nothing but notes can come
         more = recording.samples()
         more |= recording.said()
         recording.writer.flush()
@@ -160,22 +178,31 @@ def main() -> int:
     except (RanvierError, OSError) as e:
         say({"state": "failed", "error": str(e)})
         return 2
-    say(recording.status("recording"))
+    say(recording.status("recording") | {"before": recording.before, "shift": recording.shift})
     record(recording)
     return 0
 
 
-def _gain(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+def _info_of(ring: str) -> StreamInfo:
+    with Ring.attach(ring) as reader:
+        return reader.info
 
 
-def _last_note(path: str) -> int:
-    """Return the number of the last note of a session that is in a recording."""
+def _refuse_another(path: Path, head: dict[str, Any]) -> None:
+    """Refuse to go on with another graph than that of a recording."""
     from ranvier import record as room
 
-    recording: Any = room.open(Path(path))
-    numbers = [int(n.payload["number"]) for n in recording.log() if "number" in n.payload]
-    return max(numbers, default=-1)
+    there: Any = room.open(path)
+    mine, theirs = (h.get("ids", {}).get("model") for h in (head, there.head))
+    if mine != theirs:
+        raise ConfigError(
+            f"Resuming {path.name} needs the graph that it was made with ({theirs or 'none'}); got {mine or 'none'}. "
+            "Record to another path."
+        )
+
+
+def _gain(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 if __name__ == "__main__":

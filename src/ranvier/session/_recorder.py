@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -37,21 +38,27 @@ class Recorder:
         Name of the ring of notes.
     model
         File of the fitted graph, which goes into the recording.
+    resume
+        Whether to add to a recording that is there.
 
     Attributes
     ----------
+    before
+        Where an earlier session ended, by stream: index behind its last sample, and when that came by the wall clock
+        [ns].
     health
         What it said last: samples written and durable, bytes, losses, free space, an error; and how often it died.
     """
 
     def __init__(
         self, path: Path, head: Mapping[str, Any], streams: Mapping[str, Mapping[str, Any]],
-        outputs: Mapping[str, Any], notes: str, model: Path | None = None,
+        outputs: Mapping[str, Any], notes: str, model: Path | None = None, *, resume: bool = False,
     ) -> None:  # fmt: skip
         self._given = {
             "path": str(path), "head": dict(head), "streams": dict(streams), "outputs": dict(outputs), "notes": notes,
-            "model": None if model is None else str(model),
+            "model": None if model is None else str(model), "resume": resume,
         }  # fmt: skip
+        self.before: dict[str, tuple[int, int]] = {}
         self.health: dict[str, Any] = {"path": str(path), "state": "starting", "deaths": 0, "heard": 0}
         self.process: subprocess.Popen[bytes] | None = None
         self._ready, self._closing = Event(), Event()
@@ -68,14 +75,15 @@ class Recorder:
                 f"The recorder cannot record to {self._given['path']}: {why} Mend that, or record elsewhere."
             )
 
-    def _spawn(self, resume: bool) -> subprocess.Popen[bytes]:
+    def _spawn(self, again: bool) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(
             [sys.executable, "-m", "ranvier.session._record_process"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             start_new_session=True,  # a Ctrl-C at the terminal is the session's business
         )  # fmt: skip
         if process.stdin is not None:
-            process.stdin.write(json.dumps({**self._given, "resume": resume}).encode() + b"\n")
-            process.stdin.close()
+            with contextlib.suppress(OSError):  # dead already: `_follow` will see it
+                process.stdin.write(json.dumps({**self._given, "again": again}).encode() + b"\n")
+                process.stdin.close()
         return process
 
     def _follow(self) -> None:
@@ -104,7 +112,9 @@ class Recorder:
             return  # not ours: a library that writes to standard output
         if isinstance(said, dict):
             self.health |= said | {"heard": time.monotonic_ns()}
-            if said.get("state") == "recording":
+            if said.get("state") == "recording" and not self._ready.is_set():
+                self.before = {name: (stop, wall) for name, (stop, wall) in self.health.pop("before", {}).items()}
+                self._given["shift"] = self.health.pop("shift", {})
                 self._ready.set()
 
     def close(self) -> None:

@@ -152,7 +152,7 @@ class Replayed:
         )  # fmt: skip
         for size in sizes:
             info, again = self.decisions(None, size, advance)
-            _compare(info, there, again, verdict, self.inputs.ended)
+            _compare(info, there, again, verdict, self.inputs)
             if size == sizes[0]:
                 self._commands(info, again, verdict)
         return verdict
@@ -198,15 +198,14 @@ def _rows(info: Any, blocks: list[Block]) -> Rows:
     return np.concatenate(index), np.concatenate([b.data for b in blocks]), np.concatenate([b.valid for b in blocks])
 
 
-def _compare(info: Any, there: list[Block], again: list[Block], verdict: Verdict, ended: bool) -> None:
+def _compare(info: Any, there: list[Block], again: list[Block], verdict: Verdict, inputs: Inputs) -> None:
     (i, x, v), (j, y, w) = _rows(info, there), _rows(info, again)
     if x.shape[1:] != y.shape[1:] or x.dtype != y.dtype:
         raise ConfigError(
             f"A comparison needs decisions of one kind; got {x.dtype} {x.shape[1:]} and {y.dtype} {y.shape[1:]}."
         )
-    if not ended and len(i):  # its end was not written: the graph may have been given less than was recorded
-        later = j > i[-1]
-        j, y, w = j[~later], y[~later], w[~later]
+    keep = _watched(_newest(info, i), _newest(info, j), inputs.unwatched)
+    j, y, w = j[keep], y[keep], w[keep]
     both, a, b = np.intersect1d(i, j, return_indices=True)
     verdict.missing, verdict.more = max(verdict.missing, len(i) - len(both)), max(verdict.more, len(j) - len(both))
     verdict.identical &= not (verdict.missing or verdict.more)
@@ -216,7 +215,7 @@ def _compare(info: Any, there: list[Block], again: list[Block], verdict: Verdict
     for k in np.flatnonzero(~same)[:SHOWN]:
         _differ(
             verdict,
-            int(info.origin.newest(int(both[k])) if info.rate else both[k]),
+            int(_newest(info, both[k : k + 1])[0]),
             x[k].tolist(),
             y[k].tolist(),
             "decision",
@@ -237,6 +236,20 @@ def _compare(info: Any, there: list[Block], again: list[Block], verdict: Verdict
              "replayed": names[int(y[k].argmax()) % len(names)], "margin": float(ranked[k, -1] - ranked[k, -2])}
             for k in flipped[:SHOWN]
         ]  # fmt: skip
+
+
+def _newest(info: Any, index: Array) -> Array:
+    """Return the newest source sample of each output."""
+    return np.array([info.origin.newest(int(k)) for k in index], np.int64) if info.rate else index
+
+
+def _watched(there: Array, again: Array, unwatched: Sequence[int]) -> Array:
+    """Say which replayed decisions can be expected: not those behind the last of a session that was broken off."""
+    keep = np.ones(len(again), bool)
+    for stop in unwatched:
+        last = there[there < stop].max(initial=-1)
+        keep &= ~((again > last) & (again < stop))
+    return keep
 
 
 def _differ(verdict: Verdict, sample: int, recorded: Any, replayed: Any, what: str) -> None:
@@ -293,8 +306,7 @@ def shadow(replayed: Replayed, other: Stage, advance: Callable[[float], None] = 
 def _at_source(info: Any, blocks: list[Block]) -> Rows:
     """Return the source sample of each decision, its numbers, and whether all of them are valid."""
     index, data, valid = _rows(info, blocks)
-    if info.rate:
-        index = np.array([info.origin.newest(int(k)) for k in index], np.int64)
+    index = _newest(info, index)
     flat = data.reshape(len(data), -1)
     good: Array = np.asarray(valid.reshape(len(flat), -1).all(axis=1))
     return index, flat, good

@@ -190,14 +190,18 @@ class Ring:
             self.write(samples[a : a + block], None if start is None else start + a, arrival)
         return self._stop
 
-    def close(self) -> None:
-        """Say that nothing more will come. Readers read what is left; closing twice does no harm."""
+    def end(self) -> None:
+        """Say that nothing more will come. Readers read what is left, and others may still attach to do so."""
         if self._open:
             self._open = False
             self._close(self._base)
             self._strike()
-            if self._door is not None:
-                self._door.close()
+
+    def close(self) -> None:
+        """End, and let nobody in any more. Readers read what is left; closing twice does no harm."""
+        self.end()
+        if self._door is not None:
+            self._door.close()
 
     def __enter__(self) -> Self:
         return self

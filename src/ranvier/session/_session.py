@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Event, RLock, get_ident
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from ranvier.acquire import MarkerSource, Source
 from ranvier.act import Actuator, Commands, Guard
-from ranvier.errors import ContractError, RanvierError, StateError
+from ranvier.errors import ContractError, StateError
 from ranvier.session._budget import Budget
 from ranvier.session._compose import entered, split
 from ranvier.session._cues import Cues
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 KEPT = 4.0  # s that the rings hold: how long a recorder may be away, or the loop behind, without a loss
+PATIENCE = 10.0  # s that `stop` waits for the loop to end, if another thread runs it
 LIFETIME = 0.5  # s after which a command must not be carried out, without a budget
 
 
@@ -50,6 +52,8 @@ class Session:
         What is driven, and what every command must pass; a session that acts needs both.
     record
         Folder of the recording (``.rvr``) to make; None for none.
+    resume
+        Whether to add to a recording that is there already: indices go on behind it by the time that has passed.
     budget
         How old the input of an action may be, and what happens if it is older.
     markers, labels
@@ -75,7 +79,7 @@ class Session:
     -----
     The loop runs in the thread that calls `run`, each device in a thread of its own, the recorder in a process of its
     own. `stop` is safe to call at any time and from any thread. The actuator is brought into its safe state before
-    anything else ends.
+    anything else ends. A session that was stopped may be started again.
 
     Examples
     --------
@@ -96,6 +100,7 @@ class Session:
         actuator: Actuator | None = None,
         guard: Guard | None = None,
         record: str | Path | None = None,
+        resume: bool = False,
         budget: Budget | None = None,
         markers: Mapping[str, MarkerSource] | None = None,
         labels: Sequence[str] = (),
@@ -121,7 +126,14 @@ class Session:
         self._cues: Cues | None = None
         self.host, self.cores, self.look = host or Host(), cores, look
         self.record = None if record is None else Path(record)
+        self.resume = resume
         self.head = dict(head or {})
+        self._running = False
+        self._ending, self._idle = RLock(), Event()
+        self._forget()
+
+    def _forget(self) -> None:
+        """Be as if nothing had run."""
         self.report = Report()
         self.rings: dict[str, str] = {}
         self._recorder: Any = None
@@ -129,8 +141,10 @@ class Session:
         self._rings: list[Ring] = []
         self._loop: Loop | None = None
         self._notes: Ring | None = None
+        self._acting: Guard | None = None
         self._wish = ""
-        self._running = False
+        self._thread = 0  # that runs the loop
+        self._idle.set()
 
     @property
     def events(self) -> Any:
@@ -142,11 +156,12 @@ class Session:
         """Open the devices, design and compile the graph, start the recorder; samples flow with `run`."""
         if self._running:
             raise StateError("Session.start needs a session that does not run; this one does. Stop it first.")
+        self._forget()
         self._running = True
         try:
             self._start()
-        except BaseException:
-            self.stop()
+        except BaseException as e:
+            self._stop_after(e, "failed to start")
             raise
 
     def _start(self) -> None:
@@ -170,14 +185,17 @@ class Session:
         notes = None if self._notes is None else NoteWriter(self._notes)
         if self.record is not None:
             self._recorder = self._recorded(self.record, name, run)
-        for source, ring in zip(self.sources.values(), self._rings, strict=True):
-            self._intakes.append(Intake(source, ring, None if source.patient else fitter(source)))
+        before = {} if self._recorder is None else self._recorder.before
+        for (port, source), ring in zip(self.sources.items(), self._rings, strict=True):
+            begin, wall = before.get(port, (0, 0))
+            self._intakes.append(Intake(source, ring, None if source.patient else fitter(source), begin, wall))
         readers = [ring.reader() for ring in self._rings]
         guard = self.guard
         if guard is not None and self.actuator is not None and commands is not None:
             guard = guard.within(self.actuator.limits)
             guard.check(commands.channels)
             self.actuator.check(commands.channels)
+            self._acting = guard
             self.actuator.open()
             self.actuator.start()
         self._loop = Loop(
@@ -232,7 +250,10 @@ class Session:
             if self.graph is not None:
                 model = Path(folder) / "graph.rvm"
                 save_model(self.graph, model)
-            recorder = Recorder(path, head_of(self, run), streams, output_of(run), f"{name}-notes", model)
+            recorder = Recorder(
+                path, head_of(self, run), streams, output_of(run), f"{name}-notes", model,
+                resume=self.resume and path.exists(),
+            )  # fmt: skip
             recorder.start()
         return recorder
 
@@ -250,15 +271,22 @@ class Session:
         stop
             Asked after each block; True ends the loop.
         """
-        if self._loop is None:
+        loop = self._loop
+        if loop is None or not self._running:
             raise StateError("Session.run needs a session that was started. Write: with session: session.run().")
         length = 60 * minutes + seconds
         ended = stop or (lambda: False)
-        with undisturbed(self.host, self._flow) as granted:
-            self.report.granted = granted
-            until = time.monotonic_ns() + round(length * 1e9) if length else NEVER
-            self._loop.go(until, samples or NEVER, lambda: bool(self._wish) or ended())
-        self.report.ended = self._loop.stopping or self._wish or ("time" if time.monotonic_ns() >= until else "source")
+        self._thread = get_ident()
+        self._idle.clear()
+        try:
+            with undisturbed(self.host, self._flow) as granted:
+                self.report.granted = granted
+                until = time.monotonic_ns() + round(length * 1e9) if length else NEVER
+                why = loop.go(until, samples or NEVER, lambda: bool(self._wish) or ended())
+        finally:
+            self._thread = 0
+            self._idle.set()
+        self.report.ended = self._wish or why
         return self.report
 
     def _flow(self) -> None:
@@ -284,53 +312,79 @@ class Session:
         self._wish = self._wish or why
 
     def stop(self, why: str = "asked") -> None:
-        """Bring the actuator into its safe state, stop everything else; always safe to call."""
+        """Bring the actuator into its safe state, stop everything else; always safe to call.
+
+        From within `look` it brings the actuator into its safe state and lets the loop end; call it again behind `run`.
+        """
         self._wish = self._wish or why
         if not self._running:
             return
-        self._running = False
-        errors: list[Exception] = []
-        for step in (self._stop_actuator, self._stop_intakes, self._stop_recorder, self._close_sources):
-            try:
-                step()
-            except (RanvierError, OSError) as e:
-                errors.append(e)
-        self.report.end()
+        errors = _tried([self._stop_actuator])  # at once, whatever the loop is doing
+        if self._thread != get_ident():
+            with self._ending:
+                errors += self._stop_all()
         if errors:
             raise errors[0]
 
+    def _stop_all(self) -> list[Exception]:
+        if not self._running:
+            return []
+        self._idle.wait(PATIENCE)
+        self._running = False
+        steps = [i.stop for i in self._intakes]
+        steps += [self._finish, self._stop_recorder, *(s.close for s in self.sources.values()), self.report.end]
+        return _tried(steps)
+
+    def _stop_after(self, error: BaseException, why: str) -> None:
+        """Stop where something has failed: what fails besides is added to that."""
+        try:
+            self.stop(why)
+        except Exception as e:
+            error.add_note(f"Stopping the session failed, too: {type(e).__name__}: {e}")
+
     def _stop_actuator(self) -> None:
-        if self.guard is not None:
-            self.guard.stop()
+        if self._acting is not None:
+            self._acting.stop()
         if self.actuator is not None:
             self.actuator.close()
 
-    def _stop_intakes(self) -> None:
-        for intake in self._intakes:
-            intake.stop()
+    def _finish(self) -> None:
         if self._cues is not None:
             self._cues.stop()
         if self._loop is not None:
             self._loop.finish()
 
     def _stop_recorder(self) -> None:
-        if self._notes is not None:
-            self._notes.close()
-        for ring in self._rings:
-            ring.close()
-        if self._recorder is not None:
-            self._recorder.close()
-
-    def _close_sources(self) -> None:
-        for source in self.sources.values():
-            source.close()
+        rings = [*self._rings, *([] if self._notes is None else [self._notes])]
+        for ring in rings:
+            ring.end()  # who records may die even now: the next one finds the rings as they are
+        try:
+            if self._recorder is not None:
+                self._recorder.close()
+        finally:
+            for ring in rings:
+                ring.close()
 
     def __enter__(self) -> Self:
         self.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, e: BaseException | None, trace: TracebackType | None) -> None:
-        self.stop("asked" if kind is None else kind.__name__)
+        if e is None:
+            self.stop()
+        else:
+            self._stop_after(e, type(e).__name__)
+
+
+def _tried(steps: Sequence[Callable[[], object]]) -> list[Exception]:
+    """Take all steps, whatever becomes of each; return what went wrong."""
+    errors = []
+    for step in steps:
+        try:
+            step()
+        except Exception as e:
+            errors.append(e)
+    return errors
 
 
 def fitter(source: Source) -> Any:

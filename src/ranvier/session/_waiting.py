@@ -20,7 +20,8 @@ class Together:
 
     def __init__(self, readers: Sequence[Reader]) -> None:
         self._readers = tuple(readers)
-        self._waiter = Waiter(*[fd for r in self._readers for fd in r.filenos()])
+        self._open = 0
+        self._waiter: Waiter | None = None
 
     def wait(self, timeout: float, spin: float = 0.0) -> bool:
         """Wait until one has something to read, at most `timeout` [s]; `spin` as for `Reader.wait`, of one alone."""
@@ -29,9 +30,13 @@ class Together:
         deadline = time.monotonic() + timeout
         while not any(r.ready for r in self._readers):
             left = deadline - time.monotonic()
-            ready = self._waiter(left) if left > 0 else []
-            if not ready or all(r.closed for r in self._readers):
+            following = [r for r in self._readers if not r.closed]
+            if following and len(following) != self._open:  # the bell of a writer that is no more rings for ever
+                self._open = len(following)
+                self._waiter = Waiter(*[fd for r in following for fd in r.filenos()])
+            ready = self._waiter(left) if left > 0 and following and self._waiter else []
+            if not ready:
                 return any(r.ready for r in self._readers)
-            for r in self._readers:
+            for r in following:
                 r.woken(ready)
         return True
