@@ -60,8 +60,8 @@ class Intake:
         self._thread = Thread(target=self._run, name=f"intake of {source.info.name}", daemon=True)
         self.begin = self._next = self._base = begin
         self._wall = wall
-        self._newest = 0  # host time of the last packet, or of what was said of its absence [ns]
-        self._quiet = False
+        self._newest = 0  # when the last packet was there, or the device began [ns]
+        self._quiet = self._anew = False
         self._begun = begin > 0
 
     @property
@@ -76,9 +76,10 @@ class Intake:
         self.source.start(time.monotonic_ns)
         self._newest = time.monotonic_ns()
         if self.begin:
-            away = max((time.time_ns() - self._wall) / 1e9, 0.0)
-            self._go_on(away)
-            self.said.append(("gap", self._next, {"reason": "session resumed", "away_s": away}))
+            away = max(time.time_ns() - self._wall, 0)
+            self._newest -= away
+            self._anew = True
+            self.said.append(("gap", self._next, {"reason": "session goes on", "away_s": away / 1e9}))
         self._thread.start()
 
     def stop(self) -> None:
@@ -121,6 +122,8 @@ class Intake:
             self.said.append(("gap", self._next, {"reason": "silent", "for_s": quiet}))
 
     def _take(self, packets: list[Packet | Mark]) -> None:
+        if self._anew:
+            self._go_on(next((p for p in packets if isinstance(p, Packet)), None))
         for mark in packets:  # first, so that nobody sees the samples of a mark without it
             if isinstance(mark, Mark):
                 self.marks.append(mark._replace(sample=mark.sample + self._base))
@@ -137,7 +140,7 @@ class Intake:
                 self.said.append(("gap", self._next, {"reason": "lost", "samples": start - self._next}))
             self.ring.write(packet.samples, start, packet.arrival)
             self._next = start + len(packet.samples)
-            self._newest, self._quiet = time.monotonic_ns(), False
+            self._newest, self._quiet = packet.arrival, False
             while self.source.patient and self._next - self.taken > self._room and not self._stop.wait(SHORT):
                 pass
             if self.fitter is not None:
@@ -164,10 +167,8 @@ class Intake:
                 self.source.start(time.monotonic_ns)
             except Exception:  # noqa: S112  it is not back yet, whatever its driver calls that
                 continue
-            now = time.monotonic_ns()
-            away = (now - self._newest) / 1e9
-            self._newest, self._quiet = now, False
-            self._go_on(away)
+            away = (time.monotonic_ns() - self._newest) / 1e9
+            self._anew = self._quiet = True
             self.reconnected += 1
             if self.fitter is not None:
                 self.fitter.restart()
@@ -176,10 +177,13 @@ class Intake:
         self.failure = error
         return False
 
-    def _go_on(self, away: float) -> None:
-        """Let the device's count begin behind what was, by the time between [s]."""
-        rate = float(self.source.info.rate) * self.source.tempo
-        self._base = self._next + max(round(away * rate), 1)
+    def _go_on(self, first: Packet | None) -> None:
+        """Let the device's count begin behind what was, by the time from the last sample then to the first now."""
+        if first is not None:
+            rate = float(self.source.info.rate) * self.source.tempo
+            missed = round((first.arrival - self._newest) * 1e-9 * rate) - len(first.samples)
+            self._base = self._next + max(missed, 1) - first.start
+            self._anew = False
 
 
 def as_table(fit: Any) -> dict[str, Any]:
