@@ -116,8 +116,8 @@ def open(path: str | Path, **options: Any) -> Recording:
         The file; the header where there are several (``.vhdr``, ``.set``).
     **options
         All: ``labels={"2": "13Hz"}``, new names for event labels. EDF, BDF, BrainVision, XDF, BCI2000,
-        OpenBCI and raw: ``partial=True`` reads what is whole of a file that was cut short. EDF, BDF,
-        XDF, Percept: ``stream=`` name, type or place, as `streams` lists them. XDF: ``rate=`` [Hz],
+        OpenBCI, raw and ``.rvr``: ``partial=True`` reads what is whole of a file that was cut short. EDF, BDF,
+        XDF, Percept, ``.rvr``: ``stream=`` name, type or place, as `streams` lists them. XDF: ``rate=`` [Hz],
         ``unit=``, ``gap=`` [s]. BCI2000: ``states=`` globs, ``names=`` of the channels. Raw and NumPy:
         ``description=`` instead of the JSON file beside it, a mapping or a path, with the keys
         ``schema`` (1), ``rate``, ``names`` or ``n_channels``, ``dtype``, and if wanted ``kind``,

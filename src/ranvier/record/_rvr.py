@@ -106,7 +106,8 @@ class RvrRecording(BaseRecording):
             info = info.but(channels=info.channels.with_units(self._signal.unit or "1"))
         notes += [fault for p in parts for fault in p.faults]
         if not self.closed:
-            notes.append("The recording was not closed: it is being written, or its writer was interrupted.")
+            why = "it is being written" if parts[-1].growing else "its writer was interrupted"
+            notes.append(f"The recording was not closed: {why}.")
         segments = [Segment(*s) for s in self._signal.index.stretches()] or [Segment(0, 0, 0)]
         super().__init__(
             info=info.but(dtype=np.dtype(np.float32)),

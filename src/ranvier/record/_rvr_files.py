@@ -4,10 +4,28 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
 from ranvier.errors import StateError
+
+
+_LOOKS = (0.001, 0.01, 0.05)  # s to wait for somebody who only looks whether it is held
+
+
+def is_held(path: Path) -> bool:
+    """Say whether a writer that lives holds a part of a recording, by its head; False where nobody can know."""
+    try:
+        import fcntl
+
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except (ImportError, OSError):
+        pass
+    return False
 
 
 class Files:
@@ -64,16 +82,19 @@ class Files:
 
     def lock(self, path: Path) -> int:
         """Hold a part of a recording until closed or dead, or raise StateError where another process does."""
-        file = os.open(path, os.O_RDONLY)
         try:
             import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except ImportError:
-            pass  # a system without such locks
-        except OSError:
-            os.close(file)
-            raise StateError(
-                f"{path.parent} is being written by another process. Wait for its end, or choose another path."
-            ) from None
-        return file
+        except ImportError:  # a system without such locks
+            return os.open(path, os.O_RDONLY)
+        file = os.open(path, os.O_RDONLY)
+        for wait in (*_LOOKS, None):
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return file
+            except OSError:
+                if wait is not None:
+                    time.sleep(wait)
+        os.close(file)
+        raise StateError(
+            f"{path.parent} is being written by another process. Wait for its end, or choose another path."
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import OrderedDict
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy.typing as npt
 
 from ranvier.errors import FormatError
 from ranvier.record._rvr_array import Kept
+from ranvier.record._rvr_files import is_held
 from ranvier.record._rvr_format import END, HEAD, ZARR, Records, numbered, read_sealed
 from ranvier.record._rvr_head import Planned, read_streams
 from ranvier.record._rvr_log import Note, walk
@@ -56,6 +58,11 @@ class Part:
     def closed(self) -> bool:
         """Whether its writer closed it."""
         return (self.folder / END).exists()
+
+    @cached_property
+    def growing(self) -> bool:
+        """Whether its writer lives: then whatever it wrote is there, synced or not."""
+        return not self.closed and is_held(self.folder / HEAD)
 
     def _compare_sizes(self) -> None:
         """Find files that are shorter or longer than when the part was closed."""
@@ -176,7 +183,8 @@ class Index:
             part.fault(f"{where}: {len(bad)} records of the journal are damaged, the first is number {bad[0]}.")
         if sealed and rest != torn["journal"]:
             part.fault(f"{where}: {rest} bytes at the end of the journal are damaged.")
-        look = records["host"] >= (0 if partial else 2**62 if sealed else records["host"].max(initial=0) - FRESH)
+        safe = sealed or part.growing
+        look = records["host"] >= (0 if partial else 2**62 if safe else records["host"].max(initial=0) - FRESH)
         inside = sound(folder, kept, records, look)
         if not inside.all():
             part.fault(
