@@ -21,7 +21,7 @@ from ranvier.evaluate.bench import markdown
 from ranvier.evaluate.bench._implant_job import BIN, RATE, Job, front, loop_of
 from ranvier.evaluate.bench._machine import Watch, limits, machine
 from ranvier.evaluate.bench._timing import Contender, in_turns, most_turns, part_length
-from ranvier.kernels._loop import address
+from ranvier.kernels._states import address
 from ranvier.stage import Run
 from ranvier.stream import Block
 

@@ -152,7 +152,7 @@ def test_figures_add_up():
 
 def test_the_yardsticks_compute_what_they_say():
     from ranvier.kernels._limits import multiply_add, read
-    from ranvier.kernels._loop import address
+    from ranvier.kernels._states import address
 
     rng = np.random.default_rng(SEED)
     k, x = rng.uniform(0.1, 0.9, (2, 16)).astype(np.float32)

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from ranvier.kernels._atomic import fence, fetch_add, load_acquire, pause, store_release
-from ranvier.kernels._loop import address
+from ranvier.kernels._states import address
 
 ROUNDS = 200_000
 

@@ -8,7 +8,8 @@ from numba.core.event import install_recorder
 
 from ranvier.kernels import Crossings, Gate, Level, Loop, Program, Step, Store, Tally, Work
 from ranvier.kernels import _loop as loop_module
-from ranvier.kernels._loop import KINDS, bins_state, channel_state, crossings_state, gate_state, tally_state
+from ranvier.kernels._loop import KINDS
+from ranvier.kernels._states import bins_state, channel_state, crossings_state, gate_state, tally_state
 from ranvier.kernels.words import absv, add, mul
 from ranvier.stream import EVENT, all_valid
 

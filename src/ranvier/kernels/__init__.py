@@ -9,27 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ranvier.kernels._body import Crossings, Gate, Level, Step, Store, Tally, Work
-    from ranvier.kernels._loop import (
-        EVENT_ROOM,
-        KINDS,
-        Loop,
-        best_width,
-        bins_state,
-        channel_state,
-        crossings_state,
-        gate_state,
-        tally_state,
-    )  # fmt: skip
+    from ranvier.kernels._loop import EVENT_ROOM, KINDS, Loop, best_width
     from ranvier.kernels._program import Program
+    from ranvier.kernels._states import bins_state, channel_state, crossings_state, gate_state, tally_state
 
 _WHERE = {
     "_body": ("Crossings", "Gate", "Level", "Step", "Store", "Tally", "Work"),
     "_program": ("Program",),
     "_cache": ("cpu",),
-    "_loop": (
-        "EVENT_ROOM", "KINDS", "Loop", "best_width", "bins_state", "channel_state", "cores",
-        "crossings_state", "gate_state", "tally_state",
-    ),
+    "_loop": ("EVENT_ROOM", "KINDS", "Loop", "best_width", "cores"),
+    "_states": ("bins_state", "channel_state", "crossings_state", "gate_state", "tally_state"),
 }  # fmt: skip
 _FILE = {name: file for file, names in _WHERE.items() for name in names}
 

@@ -28,7 +28,7 @@ def limits(turns: int = 5) -> dict[str, float]:
     that the implant job could take a sample and channel, by its multiply-adds.
     """
     from ranvier.kernels._limits import multiply_add, read
-    from ranvier.kernels._loop import address
+    from ranvier.kernels._states import address
 
     numbers = np.full(48, 0.5, np.float32)
     memory = np.ones(_READ_BYTES // 4, np.float32)
