@@ -10,7 +10,6 @@ from typing import Any
 
 from ranvier.errors import StateError
 
-
 _LOOKS = (0.001, 0.01, 0.05)  # s to wait for somebody who only looks whether it is held
 
 
