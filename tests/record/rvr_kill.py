@@ -34,8 +34,8 @@ class Deadly(Files):
     def __init__(self, rng):
         self.left, self.how = int(rng.integers(1, 400)), int(rng.integers(0, 3))
 
-    def _at(self, how):
-        if self.left == 0 and self.how == how:
+    def _at(self, how, left):
+        if left == 0 and self.how == how:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def __getattribute__(self, name):
@@ -43,14 +43,14 @@ class Deadly(Files):
         if name in ("open", "write", "sync", "make_folder", "sync_folder", "put", "close"):
 
             def asked(*args):
-                self.left -= 1
-                self._at(0)
-                if name == "write" and self.left == 0 and self.how == 1:
+                self.left = left = self.left - 1  # a number of this call's own: two threads ask
+                self._at(0, left)
+                if name == "write" and left == 0 and self.how == 1:
                     file, data, at = args
                     found(file, bytes(memoryview(data).cast("B"))[: len(data) // 2], at)
-                self._at(1)
+                self._at(1, left)
                 out = found(*args)
-                self._at(2)
+                self._at(2, left)
                 return out
 
             return asked
@@ -58,6 +58,7 @@ class Deadly(Files):
 
 
 def child(path, status, seed):
+    signal.alarm(60)  # nobody is left behind
     rng, now, i = np.random.default_rng(seed), 0, 0
     files = Deadly(rng) if seed % 2 else None
     w = Writer(path, {}, KEPT, clock=lambda: now, files=files, sync_seconds=0.02, segment_bytes=30_000)
@@ -71,6 +72,8 @@ def child(path, status, seed):
             w.flush()
         durable = w.durable
         struct.pack_into("<qqq", status, 0, i, durable.samples["raw"], durable.notes)
+    if files is not None:
+        os.kill(os.getpid(), signal.SIGKILL)
     signal.pause()
 
 
