@@ -80,9 +80,9 @@ class MarkerSource(Device):
             raise StateError(f"{type(self).__name__}.read needs a source that runs; it is {self._phase}. Start it.")
         return self._read(timeout)
 
-    def _stamped(self, label: str, value: float, age: float = 0.0) -> Marker:
-        """Make a marker that came now and tells of what was `age` [s] ago."""
-        now = self._clock()
+    def _stamped(self, label: str, value: float, age: float = 0.0, now: int | None = None) -> Marker:
+        """Make a marker that came now (or at host time `now` [ns]) and tells of what was `age` [s] before."""
+        now = self._clock() if now is None else now
         return Marker(now - round((age + self.latency) * 1e9), label, value, now)
 
     @abc.abstractmethod

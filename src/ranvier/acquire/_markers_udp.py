@@ -15,10 +15,12 @@ from typing import ClassVar, NamedTuple
 
 from ranvier.acquire._marker import Marker, MarkerSource
 from ranvier.errors import ConfigError, DeviceError
+from ranvier.stream import HostClock
 
 LONGEST = 1024  # bytes of a datagram
 AT_ONCE = 256  # datagrams that one call takes
 LONGEST_WAIT = 600.0  # s; more is the wall clock that was set
+LOOKS = 3  # at both clocks, so that one is not interrupted between them
 _TIMESPEC = struct.Struct("@qq")
 STAMPS = 35 if sys.platform == "linux" else 0  # SO_TIMESTAMPNS: when the kernel had a datagram, by the wall clock
 
@@ -148,15 +150,23 @@ class UDPMarkers(MarkerSource):
             if said is None:
                 self.damaged += 1
             else:
-                found.append(self._stamped(said.label, said.value, said.age + _waited(more)))
+                now, wall = _both(self._clock)
+                found.append(self._stamped(said.label, said.value, said.age + _waited(more, wall), now))
         return found
 
 
-def _waited(more: Sequence[tuple[int, int, bytes]]) -> float:
-    """Return how long ago the kernel had a datagram [s]; 0 where that is not known, or the wall clock was set since."""
+def _both(clock: HostClock) -> tuple[int, int]:
+    """Return host time and wall-clock time of one instant [ns]: of a few looks, that with the least between."""
+    looks = [(clock(), time.time_ns(), clock()) for _ in range(LOOKS)]
+    before, wall, after = min(looks, key=lambda look: look[2] - look[0])
+    return (before + after) // 2, wall
+
+
+def _waited(more: Sequence[tuple[int, int, bytes]], wall: int) -> float:
+    """Return how long before a wall-clock time [ns] the kernel had a datagram [s]; 0 where nothing sound says it."""
     for level, kind, raw in more:
         if level == socket.SOL_SOCKET and kind == STAMPS and len(raw) == _TIMESPEC.size:
             seconds, part = _TIMESPEC.unpack(raw)
-            waited = (time.time_ns() - seconds * 1_000_000_000 - part) * 1e-9
+            waited = (wall - seconds * 1_000_000_000 - part) * 1e-9
             return waited if 0 <= waited <= LONGEST_WAIT else 0.0
     return 0.0
