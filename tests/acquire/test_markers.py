@@ -153,11 +153,31 @@ def test_markers_of_an_lsl_stream():
             outlet.push_sample(["left"], theirs - 0.25)
             outlet.push_sample(["right"], theirs)
             found = gather(source, 2)
+            source._asked = 0  # long ago: the offset of the sender's clock is asked for again
+            outlet.push_sample(["rest"])
+            assert [m.label for m in gather(source, 1)] == ["rest"]
+            assert source._asked > now
         assert [m.label for m in found] == ["left", "right"]
         assert [(m.host_ns - now) * 1e-9 for m in found] == pytest.approx([-0.27, -0.02], abs=0.005)
         assert all(m.arrival_ns > now for m in found)
     finally:
         del outlet
+
+
+def test_a_marker_stream_that_ends_is_a_device_that_is_gone():
+    pylsl = pytest.importorskip("pylsl", reason="pylsl is not installed (extra acquire)")
+
+    class Lost:
+        def pull_sample(self, timeout):
+            raise pylsl.util.LostError("the stream has been lost.")
+
+        def time_correction(self, timeout):
+            raise pylsl.util.TimeoutError("the operation failed due to a timeout.")
+
+    source = LSLMarkers(name="x")
+    source._lsl, source._inlet, source._asked, source._offset = pylsl, Lost(), 0, 0.0
+    with pytest.raises(DeviceError, match="is gone"):
+        source._read(0.0)
 
 
 def test_an_lsl_stream_that_is_not_there():

@@ -72,7 +72,7 @@ class LSLMarkers(MarkerSource):
         try:
             self._inlet.open_stream(timeout=self.wait)
             self._offset = self._inlet.time_correction(timeout=self.wait)
-        except (self._lsl.TimeoutError, self._lsl.LostError) as e:
+        except (self._lsl.util.TimeoutError, self._lsl.util.LostError) as e:
             raise DeviceError(
                 f"LSLMarkers: the stream does not answer within {self.wait:g} s. Is its sender up?"
             ) from e
@@ -90,12 +90,14 @@ class LSLMarkers(MarkerSource):
         found: list[Marker] = []
         if self._clock() - self._asked > AGAIN:
             self._asked = self._clock()
-            with suppress(self._lsl.TimeoutError, self._lsl.LostError):  # the sender is away: the last offset holds
+            with suppress(
+                self._lsl.util.TimeoutError, self._lsl.util.LostError
+            ):  # the sender is away: the last offset holds
                 self._offset = inlet.time_correction(timeout=0.01)
         while len(found) < AT_ONCE:
             try:
                 sample, stamp = inlet.pull_sample(timeout=0.0 if found else max(timeout, 0.0))
-            except self._lsl.LostError as e:
+            except self._lsl.util.LostError as e:
                 raise DeviceError("LSLMarkers: the stream is gone. Start its sender again, then open it again.") from e
             if sample is None:
                 break
