@@ -2,49 +2,25 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
-from typing import Any, Protocol
-from uuid import uuid4
+from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
-from ranvier.errors import RanvierError
+from ranvier.evaluate.bench._carrier import PATIENCE, Array, Carrier, Receive, new_name, silent
+from ranvier.evaluate.bench._carrier_ezmsg import EzmsgCarrier
+from ranvier.evaluate.bench._carrier_redis import REDIS, RedisCarrier
 from ranvier.evaluate.bench._data import RATE
 from ranvier.session import Reader, Ring
 from ranvier.stream import StreamInfo
 
-Array = npt.NDArray[Any]
-Receive = Callable[[], Array]  # the next block, within PATIENCE
-PATIENCE = 10.0  # s until a message that does not come is a failure
 KEPT = 0.25  # s in our ring
 SAID = 16  # blocks after which our receiver says how far it is
+SPIN = 100e-6  # s before and after a block is due in which the second of our receivers does not sleep
 LSL_KEPT = 5  # s in that of LSL, which would otherwise drop parts of blocks
-
-
-class Carrier(Protocol):
-    """The sending side; the ticket goes to the receiving side, where `receiver` opens with it what receives.
-
-    Attributes
-    ----------
-    ticket
-        What the other side needs: plain values between processes.
-    """
-
-    ticket: Any
-
-    def __init__(self, shape: tuple[int, int], between: str) -> None: ...
-
-    def send(self, block: Array) -> None: ...
-
-    def close(self) -> None: ...
-
-    @staticmethod
-    def receiver(ticket: Any, shape: tuple[int, int]) -> AbstractContextManager[Receive]: ...
 
 
 class RingCarrier:
@@ -54,9 +30,11 @@ class RingCarrier:
     sender waits where others would block.
     """
 
+    spin: ClassVar[float] = 0.0
+
     def __init__(self, shape: tuple[int, int], between: str) -> None:
         info = StreamInfo.signal(RATE, shape[1], dtype=np.int16)
-        self._name = _name()
+        self._name = new_name()
         self._ring = Ring.create(info, KEPT, block=shape[0], name=self._name)
         self.ticket = (self._name, self._ring.reader() if between == "threads" else None)
         self._back: Reader | None = None
@@ -74,7 +52,7 @@ class RingCarrier:
             self._back.wait(PATIENCE)
             said = self._back.read()
             if said is None:
-                raise _silent()
+                raise silent()
             self._heard = int(said.data[-1, 0])
 
     def close(self) -> None:
@@ -82,9 +60,9 @@ class RingCarrier:
         if self._back is not None:
             self._back.close()
 
-    @staticmethod
+    @classmethod
     @contextmanager
-    def receiver(ticket: tuple[str, Reader | None], shape: tuple[int, int]) -> Iterator[Receive]:
+    def receiver(cls, ticket: tuple[str, Reader | None], shape: tuple[int, int]) -> Iterator[Receive]:
         name, reader = ticket
         received = np.zeros((1, 1), np.int32)
         with (
@@ -95,14 +73,20 @@ class RingCarrier:
             def receive() -> Array:
                 if not received[0, 0] % SAID:
                     back.write(received)
-                reader.wait(PATIENCE)
+                reader.wait(PATIENCE, cls.spin)
                 block = reader.read()
                 if block is None:
-                    raise _silent()
+                    raise silent()
                 received[0, 0] += 1
                 return block.data
 
             yield receive
+
+
+class AwakeCarrier(RingCarrier):
+    """Our ring, with a receiver that looks again and again about when a block is due, and so is not woken late."""
+
+    spin = SPIN
 
 
 class PipeCarrier:
@@ -124,7 +108,7 @@ class PipeCarrier:
 
         def receive() -> Array:
             if not ticket.poll(PATIENCE):
-                raise _silent()
+                raise silent()
             ticket.recv_bytes_into(memory.reshape(-1))
             return memory
 
@@ -162,7 +146,7 @@ class ZmqCarrier:
 
         self._context = zmq.Context.instance()
         self._socket = self._context.socket(zmq.PUSH)
-        self.ticket = f"inproc://{_name()}" if between == "threads" else f"ipc://@{_name()}"
+        self.ticket = f"inproc://{new_name()}" if between == "threads" else f"ipc://@{new_name()}"
         self._socket.bind(self.ticket)
 
     def send(self, block: Array) -> None:
@@ -189,7 +173,7 @@ class LslCarrier:
     def __init__(self, shape: tuple[int, int], between: str) -> None:
         import pylsl
 
-        self.ticket = _name()
+        self.ticket = new_name()
         info = pylsl.StreamInfo(self.ticket, "EEG", shape[1], RATE, "int16", self.ticket)
         self._outlet = pylsl.StreamOutlet(info, chunk_size=shape[0], max_buffered=LSL_KEPT)
 
@@ -206,7 +190,7 @@ class LslCarrier:
 
         found = pylsl.resolve_byprop("source_id", ticket, timeout=PATIENCE)
         if not found:
-            raise _silent()
+            raise silent()
         inlet = pylsl.StreamInlet(found[0], max_buflen=LSL_KEPT, max_chunklen=shape[0])
         inlet.open_stream(timeout=PATIENCE)
         memory = np.empty(shape, np.int16)
@@ -214,7 +198,7 @@ class LslCarrier:
         def receive() -> Array:
             _, stamps = inlet.pull_chunk(timeout=PATIENCE, max_samples=shape[0], dest_obj=memory)
             if len(stamps) != shape[0]:
-                raise _silent()
+                raise silent()
             return memory
 
         yield receive
@@ -223,32 +207,12 @@ class LslCarrier:
 # peer -> what it needs installed, between whom, and how
 CARRIERS: dict[str, tuple[tuple[str, ...], tuple[str, ...], type[Carrier]]] = {
     "ranvier": ((), ("threads", "processes"), RingCarrier),
+    "ranvier awake": ((), ("processes",), AwakeCarrier),
     "pipe": ((), ("processes",), PipeCarrier),
     "queue": ((), ("processes",), QueueCarrier),
     "pyzmq": (("pyzmq",), ("threads", "processes"), ZmqCarrier),
     "pylsl": (("pylsl",), ("processes",), LslCarrier),
+    "redis": (REDIS, ("processes",), RedisCarrier),
+    "ezmsg": (("ezmsg",), ("processes",), EzmsgCarrier),
 }
-
-
-def tell(control: Connection, **said: Any) -> None:
-    """Send plain values to the other side of a benchmark."""
-    control.send_bytes(json.dumps(said).encode())
-
-
-def ask(control: Connection, patience: float = 6 * PATIENCE) -> dict[str, Any]:
-    """Return what the other side said, within so many seconds."""
-    if not control.poll(patience):
-        raise _silent()
-    said: dict[str, Any] = json.loads(control.recv_bytes())
-    return said
-
-
-def _name() -> str:
-    return f"bench-{uuid4().hex[:12]}"
-
-
-def _silent() -> RanvierError:
-    return RanvierError(
-        "bench needs both sides to be heard; one said nothing for a while. Run it on a machine that is less busy, "
-        "or leave that peer out with --peers."
-    )
+OURS = ("ranvier", "ranvier awake")

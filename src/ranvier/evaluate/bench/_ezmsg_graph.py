@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ranvier.evaluate.bench._carriers import ask, tell
+from ranvier.evaluate.bench._carrier import ask, tell
 from ranvier.evaluate.bench._ezmsg import _Source
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ranvier.errors import ConfigError, RanvierError
 from ranvier.evaluate.bench._machine import versions
 
-PEERS = ("scipy", "ezmsg", "brainflow", "spikeinterface", "pipe", "queue", "pyzmq", "pylsl", "zarr", "tiledb")
+PEERS = ("scipy", "ezmsg", "brainflow", "spikeinterface", "pipe", "queue", "pyzmq", "pylsl", "redis", "zarr", "tiledb")
 MOST = {"channels": 2**20, "turns": 10_000, "cores": 1024, "seconds": 3600, "block_ms": 1000}
 USUAL = ("scipy", "ezmsg")
 

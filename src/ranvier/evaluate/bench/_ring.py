@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -15,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ranvier.errors import ConfigError, RanvierError
-from ranvier.evaluate.bench._carriers import CARRIERS, PATIENCE, Carrier, Receive, ask, tell
+from ranvier.evaluate.bench._carrier import PATIENCE, Carrier, Receive, ask, tell
+from ranvier.evaluate.bench._carriers import CARRIERS, OURS
 from ranvier.evaluate.bench._data import RATE
 from ranvier.evaluate.bench._machine import Watch, machine
 from ranvier.evaluate.bench._options import Options
@@ -35,7 +37,7 @@ def ring(options: Options, say: Callable[[str], None] = lambda _: None) -> dict[
     channels = options.channels or CHANNELS
     if channels < LEAST or channels % 4:
         raise ConfigError(f"bench ring needs a multiple of 4 channels, {LEAST} or more; got {channels}. Round it.")
-    known = {name: needs for name, (needs, _, _) in CARRIERS.items() if name != "ranvier"}
+    known = {name: needs for name, (needs, _, _) in CARRIERS.items() if name not in OURS}
     peers, notes = options.usable_peers(known, usual=tuple(known))
     watch, rows = Watch(), []
     for ms, n in options.blocks(BLOCKS_MS, RATE):
@@ -54,10 +56,10 @@ def _rows(
     paced = max(round(options.seconds / options.turns * RATE / shape[0]), 1)
     with ExitStack() as stack:
         lines = []
-        for name in ("ranvier", *peers):
+        for name in (*OURS, *peers):
             for between in CARRIERS[name][1]:
                 say(f"{name} between {between}: comparing what comes out")
-                line = stack.enter_context(_line(name, between, shape))
+                line = stack.enter_context(line_of(name, between, shape))
                 line.check(message)
                 lines.append(line)
         for turn in range(options.turns):
@@ -67,7 +69,14 @@ def _rows(
                 line.turns.append(
                     line.run(message, paced, shape[0] / RATE) | {"full": line.run(message, SATURATED, 0.0)}
                 )
-        yield from (line.row() for line in lines)
+        rows = [line.row() for line in lines]
+        ours = {row["between"]: row for row in reversed(rows) if row["who"] == OURS[0]}
+        yield from (row | _times(row, ours[row["between"]]) for row in rows)
+
+
+def _times(row: dict[str, Any], ours: dict[str, Any]) -> dict[str, float]:
+    """Return how many times ours the percentiles are."""
+    return {f"times_ours_{k}": row[f"{k}_us"] / ours[f"{k}_us"] for k in ("p50", "p99", "p999")}
 
 
 class Line:
@@ -76,7 +85,7 @@ class Line:
     def __init__(self, name: str, between: str, carrier: Carrier, control: Connection) -> None:
         self.name, self.between, self.carrier, self.control = name, between, carrier, control
         self.turns: list[dict[str, Any]] = []
-        self._clock = time.thread_time_ns if between == "threads" else time.process_time_ns
+        self._clock = time.thread_time_ns if between == "threads" else lambda: time.process_time_ns() + _spent(carrier)
 
     def check(self, message: Array) -> None:
         """Refuse a carrier that does not deliver what was sent, in order."""
@@ -122,8 +131,17 @@ class Line:
         }  # fmt: skip
 
 
+def _spent(carrier: Carrier) -> int:
+    """Return the CPU time of the server that a carrier goes through [ns]; nothing where there is none, or no /proc."""
+    pid = getattr(carrier, "server", None)
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) if pid else 0
+    except OSError:
+        return 0
+
+
 @contextmanager
-def _line(name: str, between: str, shape: tuple[int, int]) -> Iterator[Line]:
+def line_of(name: str, between: str, shape: tuple[int, int]) -> Iterator[Line]:
     """Open both sides of a carrier and close them in the end."""
     make = CARRIERS[name][2]
     carrier = make(shape, between)

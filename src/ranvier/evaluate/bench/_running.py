@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ranvier.errors import RanvierError
-from ranvier.evaluate.bench._carriers import PATIENCE, ask, tell
+from ranvier.evaluate.bench._carrier import PATIENCE, ask, tell
 from ranvier.evaluate.bench._data import MICROVOLTS, RATE
 from ranvier.evaluate.bench._ezmsg import PACKAGES as EZMSG
 from ranvier.evaluate.bench._ezmsg_graph import run_graph

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from ranvier.decode import KalmanFilter
 from ranvier.errors import ConfigError
-from ranvier.evaluate.bench._carriers import ask, tell
+from ranvier.evaluate.bench._carrier import ask, tell
 from ranvier.evaluate.bench._data import RATE
 from ranvier.evaluate.bench._implant_job import BIN, Job, describe, front
 from ranvier.session import Ring

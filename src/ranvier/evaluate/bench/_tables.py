@@ -47,6 +47,7 @@ RING: list[Column] = [
     ("CPU to send [us]", _number("cpu_sends")),
     ("CPU to receive [us]", _number("cpu_receives")),
     ("as fast as it goes [GB/s]", _number("gbytes", 2)),
+    ("p50 / p99, times ours", lambda r: f"{r['times_ours_p50']:.1f} / {r['times_ours_p99']:.1f}"),
     ("lost", _number("lost")),
 ]
 RECORD: list[Column] = [
