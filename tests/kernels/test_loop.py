@@ -350,7 +350,8 @@ def test_many_ends_with_a_row_a_sample_stay_in_their_memory():
 
 
 @pytest.mark.slow
-def test_threads_that_share_the_channels_change_nothing():
+def test_threads_that_share_the_channels_change_nothing(monkeypatch):
+    monkeypatch.setattr(loop_module, "LEAST_A_CORE", 2048)
     n = 4112
     x, ok = scene(9, n, 320)
     ends = [(1, Tally(add_size, 10, 2, 15)), (1, COUNTED)]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ranvier.kernels._body import Store
 from ranvier.kernels._program import NUMBA, TILE, Program
-from ranvier.kernels._sharing import write_sharing
+from ranvier.kernels._sharing import CALLER, write_sharing
 from ranvier.kernels._sinks import Schedule, first_row, has_rows
 from ranvier.kernels._table import SIZE, Table
 
@@ -78,7 +78,7 @@ def write_block_loop(program: Program, a: Table, s: Schedule, w: int) -> list[st
             f"            hand(a, get_i8({a('tables')} + 8 * i))",
             f"        store_release({a('finished')}, int64(0))",
             f"        store_release({a('ticket')}, int64(0))",
-            "        take(a, int64(0))",
+            f"        take(a, int64({CALLER}), int64(0))",
             f"        while load_acquire({a('finished')}) < {jobs}:",
             "            pause()",
             f"        for i in range({a('helpers')}):",

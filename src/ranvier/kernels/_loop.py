@@ -17,7 +17,8 @@ from ranvier.errors import ConfigError, StateError
 from ranvier.kernels._body import Crossings, Gate, Level, Store, Tally, Work
 from ranvier.kernels._cache import fingerprint, load_source
 from ranvier.kernels._generate import generate
-from ranvier.kernels._program import TILE, Program, padded
+from ranvier.kernels._program import LANES, TILE, Program, padded
+from ranvier.kernels._sharing import CLOSED
 from ranvier.kernels._sinks import first_row
 from ranvier.kernels._states import address, aligned
 from ranvier.kernels._threads import Helpers
@@ -26,7 +27,7 @@ Array = npt.NDArray[Any]
 Arrays = Mapping[str, Array]
 KINDS = {np.dtype(d): k for d, k in (("int16", "i2"), ("int32", "i4"), ("float32", "f4"), ("float64", "f8"))}
 EVENT = 32  # bytes
-LEAST_A_CORE = 2048  # channels for which another thread pays: docs/benchmarks.md
+LEAST_A_CORE = 4096  # channels for which another thread pays: docs/benchmarks.md
 THREADS: ContextVar[int] = ContextVar("threads", default=1)  # that loops made from here on may use
 EVENT_ROOM = 128  # instants of a block that has events, at most: see `Loop.rows_at_once`
 
@@ -105,7 +106,7 @@ class Loop:
         self.text, self._places = generate(program, lanes, fingerprint())
         module = load_source(self.text)
         self._kernel = module.kernel
-        self._table = np.zeros(len(self._places.places), dtype=np.int64)
+        self._table = aligned(padded(len(self._places.places)), np.int64)  # in cache lines of its own
         self._kept: list[Array] = []  # memory that the table points to
         followed = np.array([address(f) for f in follow], np.int64)
         self._kept += follow
@@ -148,10 +149,10 @@ class Loop:
 
     def _share(self, helper: Any) -> None:
         """Start the threads that help, each with a table of its own."""
-        words = np.zeros(24, np.int64)  # ticket and count a cache line apart
-        words[0] = 1 << 40
-        tables = [np.zeros_like(self._table) for _ in range(self.threads - 1)]
-        self._own(ticket=words, finished=words[8:], tables=np.array([address(t) for t in tables], np.int64))
+        words = aligned(3 * LANES, np.int64)  # ticket and count two cache lines apart, which are fetched together
+        words[0] = CLOSED
+        tables = [aligned(self._table.shape, np.int64) for _ in range(self.threads - 1)]
+        self._own(ticket=words, finished=words[LANES:], tables=np.array([address(t) for t in tables], np.int64))
         for table in tables:
             table[:] = self._table
             self._work_in(table)

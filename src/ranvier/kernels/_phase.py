@@ -1,7 +1,7 @@
 """The function of a generated kernel that takes one vector of channels through one phase of a tile.
 
 A phase is what lies between two group means, or behind the entrance. Its states are local SIMD values; a second,
-masked loop is entered only by vectors in which something is invalid or settling.
+masked loop is entered only where something becomes invalid or valid again (see `_stretch`).
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The functions of a generated kernel by which threads share the channels of a block.
 
-Channels are cut into jobs. A ticket says which job is next; whoever raises it does that job, in memory of its own.
-Jobs touch nothing that another touches, so it does not matter who does which, or when. A block is done when all
-jobs are: one barrier a block.
+Channels are cut into jobs. A ticket says how many are taken; whoever raises it does the next, in memory of its own:
+the caller from the first on, those who help from the last back, so that states stay, from block to block, in the
+caches of whom they were with. Jobs touch nothing that another touches, so it does not matter who does which, or when.
+A block is done when all jobs are: one barrier a block.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from ranvier.kernels._table import Table
 if TYPE_CHECKING:
     from ranvier.kernels._program import Program
 
+CALLER, HELPER = 1, 1 << 32  # what each adds to the ticket: jobs taken from the first on, and from the last back
+CLOSED = 1 << 30  # a ticket with which there is nothing to do
 GIVEN = ("start", "n", "x", "x_row", "m", "m_row", "look", "rows", "rows_row", "fine", "fine_row")
 
 
@@ -37,13 +40,16 @@ def write_sharing(program: Program, a: Table) -> list[str]:
         *[f"    {a.put(name, a(name) + ' + ' + a(name).replace('(a +', '(b +'))}" for name in counted],
         "",
         "@inner",
-        "def take(a, patience):",
+        "def take(a, mine, patience):",
         f"    ticket = {a('ticket')}",
         "    idle = 0",
         "    while True:",
-        f"        if load_acquire(ticket) < {jobs}:",
-        "            i = fetch_add(ticket, int64(1))",
-        f"            if i < {jobs}:",
+        "        taken = load_acquire(ticket)",
+        f"        if (taken & {HELPER - 1}) + (taken >> 32) < {jobs}:",
+        "            taken = fetch_add(ticket, mine)",
+        f"            first, last = taken & {HELPER - 1}, taken >> 32",
+        f"            if first + last < {jobs}:",
+        f"                i = first if mine == {CALLER} else {jobs - 1} - last",
         f"                until = min((i + 1) * {program.job}, int64({program.n_channels}))",
         f"                job(a, i * {program.job}, until, {a('n')})",
         f"                fetch_add({a('finished')}, int64(1))",
@@ -56,6 +62,6 @@ def write_sharing(program: Program, a: Table) -> list[str]:
         "",
         "@njit(types.void(types.int64, types.int64), cache=True, nogil=True)",
         "def helper(a, patience):",
-        "    take(a, patience)",
+        f"    take(a, int64({HELPER}), patience)",
         "",
     ]
