@@ -72,6 +72,7 @@ class Reader:
         self._newest = newest
         self._wake, self._connection, self._leave = wake, connection, leave
         self._waiter = Waiter(wake.fileno(), *([] if connection is None else [connection.fileno()]))
+        self._parting = None if connection is None else Waiter(connection.fileno())
         self._open, self._forsaken = True, False
         self._cursor = self._before = self._last = self._n = 0
         found = self._look(True)
@@ -174,12 +175,14 @@ class Reader:
     @property
     def closed(self) -> bool:
         """Whether nothing new will come: the writer has closed, or is no more, or this reader was closed."""
+        if not self._forsaken and self._parting is not None and self._parting(0.0):
+            self._forsaken = True  # it said nothing before and says nothing now: it is no more
         return not self._open or self._forsaken or bool(self._over(self._base))
 
     def close(self) -> None:
         """Follow no longer. What was read stays readable; closing twice does no harm."""
         if self._open:
-            self._open = False
+            self._open, self._parting = False, None
             self._leave(self._wake)
             if self._connection is not None:
                 self._connection.close()
