@@ -20,7 +20,7 @@ from ranvier.stream import Channels, StreamInfo
 from tests.session.processes import numbers
 
 RATE, WIDTH, PACKET = 1000, 8, 4
-FIELDS = ("handed", "host", "durable", "recorder", "wish", "deaths", "loop", "running")
+FIELDS = ("handed", "host", "durable", "recorder", "wish", "deaths", "loop", "running", "standby")
 
 
 class Status:
@@ -83,6 +83,7 @@ def child(path, status, graph, actuator):
         said = s.report.recording or s._recorder.health
         status["recorder"], status["deaths"] = said.get("pid", 0), said.get("deaths", 0)
         status["durable"], status["loop"] = said.get("durable", {}).get("signal", 0), s._loop._stops[0]
+        status["standby"] = said.get("standby", False)
         status["running"] = said["state"] == "recording"
         return bool(status["wish"])
 

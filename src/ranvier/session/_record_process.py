@@ -172,14 +172,25 @@ def main() -> int:
     """Read from standard input what to record, and do it."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # it ends with the rings, and not before all is written
-    given = json.loads(sys.stdin.readline())
+    import numcodecs.blosc  # noqa: F401  what is needed later is loaded while there is time
+
+    from ranvier.kernels import _ring  # noqa: F401
+
+    say({"standby": False})  # heard as: there is one
+    line = sys.stdin.readline()
+    if not line:
+        return 0  # it stood by, and nobody needed it
     try:
-        recording = Recording(given)
+        recording = Recording(json.loads(line))
     except (RanvierError, OSError) as e:
         say({"state": "failed", "error": str(e)})
         return 2
-    say(recording.status("recording") | {"before": recording.before, "shift": recording.shift})
-    record(recording)
+    try:
+        say(recording.status("recording") | {"before": recording.before, "shift": recording.shift})
+        record(recording)
+    except Exception as e:
+        say({"state": "broken", "error": f"{type(e).__name__}: {e}"})
+        raise
     return 0
 
 

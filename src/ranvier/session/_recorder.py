@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import select
 import subprocess
 import sys
 import time
@@ -20,9 +21,10 @@ TIRED = 5  # deaths in a row without a word between, after which nobody takes ov
 
 
 class Recorder:
-    """Starts the process that records, hears how it fares, and starts another one if it dies.
+    """Starts the process that records, hears how it fares, and lets another take over if it dies.
 
-    What is in the rings is not lost by that: the next one begins with the oldest sample that was not written.
+    What is in the rings is not lost by that: the next one begins with the oldest sample that was not written. It stands
+    by from the beginning, for to start on a busy machine may take longer than the rings hold.
 
     Parameters
     ----------
@@ -47,7 +49,8 @@ class Recorder:
         Where an earlier session ended, by stream: index behind its last sample, and when that came by the wall clock
         [ns].
     health
-        What it said last: samples written and durable, bytes, losses, free space, an error; and how often it died.
+        What it said last: samples written and durable, bytes, losses, free space, an error; how often it died, and
+        whether another stands by to take over.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class Recorder:
         self.before: dict[str, tuple[int, int]] = {}
         self.health: dict[str, Any] = {"path": str(path), "state": "starting", "deaths": 0, "heard": 0}
         self.process: subprocess.Popen[bytes] | None = None
+        self._spare: subprocess.Popen[bytes] | None = None
         self._ready, self._closing = Event(), Event()
         self._thread = Thread(target=self._follow, name="recorder's word", daemon=True)
 
@@ -76,10 +80,9 @@ class Recorder:
             )
 
     def _spawn(self, again: bool) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "ranvier.session._record_process"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            start_new_session=True,  # a Ctrl-C at the terminal is the session's business
-        )  # fmt: skip
+        """Return a process that has been told to record: the one that stands by, if there is one."""
+        process, self._spare = self._spare or _process(), None
+        self.health["standby"] = False
         if process.stdin is not None:
             with contextlib.suppress(OSError):  # dead already: `_follow` will see it
                 process.stdin.write(json.dumps({**self._given, "again": again}).encode() + b"\n")
@@ -93,6 +96,7 @@ class Recorder:
             for line in self.process.stdout:
                 died = 0
                 self._hear(line)
+                self._stand_by()
             self.process.stdout.close()
             code = self.process.wait()
             if self.health["state"] in ("closed", "failed") or self._closing.is_set():
@@ -104,6 +108,22 @@ class Recorder:
                 break
             self.process = self._spawn(True)
         self._ready.set()
+        self._dismiss()
+
+    def _stand_by(self) -> None:
+        """Have a process ready that could take over, and know whether it is."""
+        if self._spare is None and self.health["state"] == "recording":
+            self._spare = _process()
+        elif self._spare is not None and self._spare.stdout is not None and not self.health["standby"]:
+            self.health["standby"] = bool(select.select([self._spare.stdout], [], [], 0)[0])
+
+    def _dismiss(self) -> None:
+        """Let the process that stands by go home."""
+        process, self._spare = self._spare, None
+        if process is not None and process.stdin is not None and process.stdout is not None:
+            process.stdin.close()
+            process.stdout.close()
+            process.wait()
 
     def _hear(self, line: bytes) -> None:
         try:
@@ -127,3 +147,11 @@ class Recorder:
             self.process.kill()
             self._thread.join(LEAVE)
             self.health |= {"state": "failed", "error": f"It took longer than {LEAVE:g} s to end and was killed."}
+
+
+def _process() -> subprocess.Popen[bytes]:
+    """Start a process that records once it is told what."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "ranvier.session._record_process"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        start_new_session=True,  # a Ctrl-C at the terminal is the session's business
+    )  # fmt: skip
