@@ -176,11 +176,13 @@ class Landing:
             Host time [ns] up to which everything that arrived has been told: read the clock, then the sources.
         """
         clock, start = self._clock, self._stop
-        if clock is None or start < 0:
+        if start < 0 or (clock is None and self._wait):
             return Events(0, 0)
         self._done = start
-        complete = floor(clock.index_of(heard * 1e-9 - self._wait))
-        self._stop = stop = max(start, min(complete, floor(self._newest - self._wait * self._rate)))
+        stop = floor(self._newest - self._wait * self._rate)
+        if clock is not None and self._wait:  # marks of the stream itself come with their samples, whenever that is
+            stop = min(stop, floor(clock.index_of(heard * 1e-9 - self._wait)))
+        self._stop = stop = max(start, stop)
         rows = []
         for w in self._landed(clock, stop):
             code = self._codes.get(w.label)
@@ -208,10 +210,12 @@ class Landing:
             return "late"
         return "" if code is not None else "unknown"
 
-    def _landed(self, clock: Clock, stop: int) -> list[_Waiting]:
+    def _landed(self, clock: Clock | None, stop: int) -> list[_Waiting]:
         """Take the markers of samples before `stop`, in their order."""
         done = 0
         for w in self._by_time:
+            if clock is None:
+                break
             place = clock.index_of(w.instant)
             if place >= stop:
                 break

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from ranvier.acquire import MarkerSource
 from ranvier.act import Map
 from ranvier.denoise import Integrity
 from ranvier.errors import ContractError
-from ranvier.stage import Chain, Graph, Node, Stage, chain
+from ranvier.features import Epoch
+from ranvier.stage import Chain, Graph, Node, Parallel, Stage, chain
+
+LAG = 0.1  # s by which markers come later than their watermark at most, while the loop keeps up
 
 
 def split(graph: Stage) -> tuple[Stage, Map | None]:
@@ -44,3 +48,29 @@ def _without_second(entrance: Stage, graph: Stage) -> tuple[Stage, ...]:
     first = graph.stages[0] if isinstance(graph, Chain) else graph
     parts = entrance.stages if isinstance(entrance, Chain) else (entrance,)
     return tuple(p for p in parts if not (isinstance(first, Integrity) and isinstance(p, Integrity)))
+
+
+def walk(stage: Stage, path: str = "") -> Iterator[tuple[str, Stage]]:
+    """Yield a stage and all that are in it, each with its path, as `Run.control` takes it."""
+    yield path, stage
+    inside: list[tuple[str, Stage]] = []
+    if isinstance(stage, Chain):
+        inside = [(str(i), s) for i, s in enumerate(stage.stages)]
+    elif isinstance(stage, Parallel):
+        inside = [(str(i), s) for i, s in enumerate(stage.branches)]
+    elif isinstance(stage, Graph):
+        inside = [(n.name, n.stage) for n in stage.nodes]
+    for name, s in inside:
+        yield from walk(s, f"{path}/{name}" if path else name)
+
+
+def need_patience(graph: Stage, markers: Mapping[str, MarkerSource]) -> None:
+    """Refuse a graph that gives up on events before the last of them may have come: it would leave out all of them."""
+    wait = max((m.watermark for m in markers.values()), default=0.0) + LAG
+    epochs = [s for _, s in walk(graph) if isinstance(s, Epoch)]
+    if markers and any(e.patience < wait for e in epochs):
+        least = min(e.patience for e in epochs)
+        raise ContractError(
+            f"Session needs Epoch to wait for markers as long as they may take, {wait:g} s (their watermark and "
+            f"{LAG:g} s); got patience={least:g} s. Give Epoch a longer patience, or the markers a shorter watermark."
+        )

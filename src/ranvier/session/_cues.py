@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -39,14 +38,17 @@ class Cues:
     ----------
     info
         Description of the events that enter the graph.
+    gone
+        Sources that ended of themselves, and why: the loop writes it down, and takes it from the left.
     """
 
     def __init__(self, info: StreamInfo, sources: Mapping[str, MarkerSource], labels: Sequence[str] = ()) -> None:
         senders = {DEVICE: IN_BAND} | {n: Sender(s.watermark, s.jitter) for n, s in sources.items()}
         self._landing = Landing(info, tuple(labels) or (NONE,), senders)
         self.info: EventInfo = self._landing.info
-        self._followed = [_Followed(name, s) for name, s in sources.items()]
-        self._newest = 0
+        self.gone: deque[dict[str, Any]] = deque()
+        self._followed = [_Followed(name, s, self.gone) for name, s in sources.items()]
+        self._newest = self._heard = 0
 
     def start(self) -> None:
         """Open and start the sources and their threads."""
@@ -60,6 +62,8 @@ class Cues:
 
     def hear(self, intake: Intake, start: int, stop: int) -> None:
         """Take in that samples came, and what else has come since."""
+        # first the clock, then what was found: a marker that is found meanwhile is not promised yet
+        self._heard = min([f.heard for f in self._followed], default=time.monotonic_ns())
         while intake.fits:
             self._landing.fit(intake.fits.popleft())
         if stop > start:
@@ -73,8 +77,7 @@ class Cues:
 
     def take(self) -> tuple[Events, list[Said]]:
         """Return the events that are complete, and what is to be written down of them and of those set aside."""
-        heard = min([f.heard for f in self._followed], default=time.monotonic_ns())
-        events = self._landing.take(heard)
+        events = self._landing.take(self._heard)
         said = [self._said(row) for row in events.table] if events.n else []
         for x in self._landing.aside():
             whole = int(x.sample // 1)
@@ -103,8 +106,8 @@ class Cues:
 class _Followed:
     """One source of markers and its thread."""
 
-    def __init__(self, name: str, source: MarkerSource) -> None:
-        self.name, self.source = name, source
+    def __init__(self, name: str, source: MarkerSource, gone: deque[dict[str, Any]]) -> None:
+        self.name, self.source, self._gone = name, source, gone
         self.found: deque[Marker] = deque(maxlen=65536)
         self.heard = time.monotonic_ns()
         self._stop = Event()
@@ -122,11 +125,13 @@ class _Followed:
         self.source.close()
 
     def _run(self) -> None:
-        with contextlib.suppress(Exception):  # who is gone sends nothing, whatever its driver calls that
+        try:
             while not self._stop.is_set():
                 before = time.monotonic_ns()
                 self.found.extend(self.source.read(TURN))
                 self.heard = before
+        except Exception as e:  # who is gone sends nothing, whatever its driver calls that
+            self._gone.append({"reason": "markers lost", "source": self.name, "error": f"{type(e).__name__}: {e}"})
         self.heard = 2**62
 
 

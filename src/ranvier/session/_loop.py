@@ -14,6 +14,7 @@ import numpy as np
 from ranvier.act import Actuator, Command, Commands, Guard, Refused
 from ranvier.errors import RanvierError
 from ranvier.session._budget import Budget
+from ranvier.session._compose import walk
 from ranvier.session._cues import Cues
 from ranvier.session._histogram import Histogram
 from ranvier.session._host import Spare
@@ -22,7 +23,7 @@ from ranvier.session._notes import NoteWriter
 from ranvier.session._output import pack
 from ranvier.session._reader import Reader
 from ranvier.session._waiting import Together
-from ranvier.stage import Align, Chain, Graph, Run, as_tuple
+from ranvier.stage import Align, Run, as_tuple
 from ranvier.stream import Block, Control, Events
 
 TURN = 0.02  # s that the loop waits for samples before it looks after everything else
@@ -98,7 +99,8 @@ class Loop:
         self._controls = 0
         self._events = Events(0, 0)
         self._lost = [0] * len(self.readers)
-        self._periods = [1e9 / float(r.info.rate) for r in self.readers]
+        tempos = [intake.source.tempo for intake in self.intakes] or [1.0] * len(self.readers)
+        self._periods = [1e9 / float(r.info.rate) / t for r, t in zip(self.readers, tempos, strict=True)]  # [ns]
         self._empty = [np.zeros((0, *r.info.shape), r.info.dtype) for r in self.readers]
         self._ports: list[str] = ["signal"]
         self._align: Any = None  # path and stage
@@ -112,7 +114,8 @@ class Loop:
             run.meter(self._measure)
             self._ports = [p.kind for p in run.stage.inputs]
             self._names = [p.name for p in run.stage.inputs if p.kind == "signal"]
-            self._align = find_align(run.stage) if len(self.readers) > 1 else None
+            aligns = (found for found in walk(run.stage) if isinstance(found[1], Align))
+            self._align = next(aligns, None) if len(self.readers) > 1 else None
             if self._align:
                 late = dict(zip(self._align[1].names, self._align[1].offsets, strict=True))
                 self._late = [late.get(name, 0.0) for name in self._names]
@@ -255,12 +258,11 @@ class Loop:
             self.look(out, [verdict for _, verdict in said])
 
     def _time_of(self, newest: int) -> float:
-        """Return when a sample was taken [ns]: by the clock of its device, or reckoned back from when it arrived."""
+        """Return when a sample was taken [ns]: by the clock of its device, but not after it can have arrived."""
         port = self._clocked
         fit = self.intakes[port].clock if self.intakes else None
-        if fit is not None:
-            return float((fit.time + (newest - fit.index) * fit.period) * 1e9)
-        return self._arrived - (self._stops[port] - 1 - newest) * self._periods[port]
+        arrived: float = self._arrived - (self._stops[port] - 1 - newest) * self._periods[port]
+        return arrived if fit is None else min(arrived, (fit.time + (newest - fit.index) * fit.period) * 1e9)
 
     def _act(self, row: Any, valid: Any, newest: int, when: float, arrival: int) -> dict[str, Any] | None:
         """Make a command of a row and see it through; return what is to be written down, None where there is none."""
@@ -340,6 +342,8 @@ class Loop:
             while intake.said:
                 kind, sample, payload = intake.said.popleft()
                 self._say(kind, sample, payload, port)
+        while self.cues is not None and self.cues.gone:
+            self._say("gap", self._stops[0], self.cues.gone.popleft())
         if self._align:
             self._listen(now)
 
@@ -382,19 +386,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return dict(value)
     return value.tolist() if hasattr(value, "tolist") else str(value)
-
-
-def find_align(stage: Any, path: str = "") -> tuple[str, Any] | None:
-    """Return the path of the first `Align` in a graph, and it; None where there is none."""
-    if isinstance(stage, Align):
-        return path, stage
-    inside: list[tuple[str, Any]] = []
-    if isinstance(stage, Chain):
-        inside = [(str(i), s) for i, s in enumerate(stage.stages)]
-    elif isinstance(stage, Graph):
-        inside = [(n.name, n.stage) for n in stage.nodes]
-    for name, s in inside:
-        found = find_align(s, f"{path}/{name}" if path else name)
-        if found is not None:
-            return found
-    return None

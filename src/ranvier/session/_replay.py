@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ from ranvier.stream import Array, Block
 
 CUTS = (None, 1, 7, 64)  # block sizes of a check: as recorded, and others
 MANY = 40_000  # samples beyond which blocks of one are left out
+MOST = 1 << 12  # decisions at one sample
 SHOWN = 10  # first differences that are kept
 
 
@@ -159,7 +161,10 @@ class Replayed:
 
     def _commands(self, info: Any, again: list[Block], verdict: Verdict) -> None:
         """Compare the commands that were wanted with what the map makes of the decisions now."""
-        said = {int(n.sample): n.payload for n in self.recording.log("command") if "wanted" in n.payload}
+        said: dict[int, deque[Any]] = {}  # several where epochs end at one sample
+        for n in self.recording.log("command"):
+            if "wanted" in n.payload:
+                said.setdefault(int(n.sample), deque()).append(n.payload["wanted"])
         if not said:
             return
         mapping = split(self.graph)[1]
@@ -170,11 +175,11 @@ class Replayed:
             keep = [i for i, k in enumerate(names.kinds) if k != "confidence"]
             for i in range(block.n):
                 sample = int(block.at[i]) if block.at is not None else info.origin.newest(block.start + i)
-                if sample in said:
+                if wanted.valid[i, keep].all() and said.get(sample):
                     verdict.commands += 1
-                    values = [float(wanted.data[i, k]) for k in keep]
-                    if list(said[sample]["wanted"]) != values:
-                        _differ(verdict, sample, said[sample]["wanted"], values, "command")
+                    recorded, values = said[sample].popleft(), wanted.data[i, keep].tolist()
+                    if list(recorded) != values:
+                        _differ(verdict, sample, recorded, values, "command")
 
 
 def replay(path: str | Path) -> Replayed:
@@ -206,7 +211,8 @@ def _compare(info: Any, there: list[Block], again: list[Block], verdict: Verdict
         )
     keep = _watched(_newest(info, i), _newest(info, j), inputs.unwatched)
     j, y, w = j[keep], y[keep], w[keep]
-    both, a, b = np.intersect1d(i, j, return_indices=True)
+    _, a, b = np.intersect1d(_key(i), _key(j), return_indices=True)
+    both = i[a]
     verdict.missing, verdict.more = max(verdict.missing, len(i) - len(both)), max(verdict.more, len(j) - len(both))
     verdict.identical &= not (verdict.missing or verdict.more)
     verdict.decisions = max(verdict.decisions, len(both))
@@ -236,6 +242,11 @@ def _compare(info: Any, there: list[Block], again: list[Block], verdict: Verdict
              "replayed": names[int(y[k].argmax()) % len(names)], "margin": float(ranked[k, -1] - ranked[k, -2])}
             for k in flipped[:SHOWN]
         ]  # fmt: skip
+
+
+def _key(index: Array) -> Array:
+    """Return a number for each of growing indices, another one for each of those that are equal."""
+    return index * MOST + np.arange(len(index)) - np.searchsorted(index, index)
 
 
 def _newest(info: Any, index: Array) -> Array:
