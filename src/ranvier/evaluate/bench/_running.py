@@ -18,10 +18,10 @@ import numpy.typing as npt
 
 from ranvier.errors import RanvierError
 from ranvier.evaluate.bench._carrier import PATIENCE, ask, tell
-from ranvier.evaluate.bench._data import MICROVOLTS, RATE
+from ranvier.evaluate.bench._carriers import SPIN
+from ranvier.evaluate.bench._data import RATE
 from ranvier.evaluate.bench._ezmsg import PACKAGES as EZMSG
-from ranvier.evaluate.bench._ezmsg_graph import run_graph
-from ranvier.evaluate.bench._implant_job import BAND, REFRACTORY
+from ranvier.evaluate.bench._ezmsg_graph import WARM, live
 from ranvier.evaluate.bench._machine import Watch, machine
 from ranvier.evaluate.bench._options import Options
 from ranvier.evaluate.bench._running_load import GRAIN, MADE, Load, send, still
@@ -32,9 +32,7 @@ from ranvier.stream import Block
 Array = npt.NDArray[Any]
 BLOCKS_MS = (1.0,)
 CHANNELS = 1024
-WARM = 0.5  # s that are not counted
 CHECKED = 1.0  # s whose decisions are made once more, offline: more than half of them are valid
-SPIN = 100e-6  # s before and after a block is due in which the second of our rows does not sleep
 PEER_SECONDS = 10.0  # at most: a graph that falls behind takes ever longer
 PEERS: dict[str, tuple[str, ...]] = {"ezmsg": EZMSG}
 
@@ -155,17 +153,11 @@ def _check(load: Load, live: list[Block]) -> None:
 
 
 def _ezmsg(load: Load, path: str, seconds: float) -> dict[str, Any]:
-    count = round((seconds + WARM) * RATE / load.block)
-    job, refractory = load.job, round(REFRACTORY * RATE)
-    given = (path, RATE, load.block, count, MICROVOLTS, job.group, BAND, job.threshold, refractory)
-    with _process(run_graph, *given) as control:
-        found = ask(control, 10 * (seconds + WARM) + 6 * PATIENCE)
-        tell(control, bye=True)
-    sent, due = (np.array(found[k][round(WARM * RATE / load.block) :]) * 1e3 for k in ("sent_us", "due_us"))
+    found = live(load, path, seconds)
     return {
-        "who": "ezmsg graph", "does": "gain, reference, band-pass, crossings with given threshold", **_three(sent, ""),
-        **_three(due, "due_"), "blocks": len(sent), "core_percent": 100 * found["cpu"] / found["took"],
-        "lost": found["lost"], "behind_ms": found["behind_ms"],
+        "who": "ezmsg graph", "does": "gain, reference, band-pass, crossings with given threshold",
+        **_three(found["sent"], ""), **_three(found["due"], "due_"), "blocks": len(found["sent"]),
+        "core_percent": found["percent"], "lost": found["lost"], "behind_ms": found["behind_ms"],
     }  # fmt: skip
 
 

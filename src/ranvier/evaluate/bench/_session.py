@@ -21,7 +21,8 @@ from ranvier.denoise import Integrity
 from ranvier.evaluate.bench._data import RATE
 from ranvier.evaluate.bench._machine import Watch, machine
 from ranvier.evaluate.bench._options import Options
-from ranvier.evaluate.bench._running_load import Load
+from ranvier.evaluate.bench._running_load import MADE, Load
+from ranvier.evaluate.bench._session_peers import PEERS, beside, notes_on, times_ours
 from ranvier.session import Budget, Host, Ring, Session
 from ranvier.stage import Stage
 from ranvier.stream import Array
@@ -66,9 +67,14 @@ class Repeated(Source):
 def session(options: Options, say: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
     """Measure whole sessions; docs/benchmarks.md says what each figure is."""
     channels = options.channels or CHANNELS
+    peers, notes = options.usable_peers(PEERS, usual=())
+    if peers and channels > MADE:
+        notes.append(f"{', '.join(peers)} were left out: they take no more than {MADE} channels")
+        peers = []
+    notes += notes_on(peers) if peers else []
     rows, watch = [], Watch()
     for ms, block in options.blocks(BLOCKS_MS, RATE):
-        load = Load.of(channels, block, options.seed)
+        load, found = Load.of(channels, block, options.seed), []
         for what, recorded, viewers, burners, host in (
             ("idle", False, 0, 0, Host()),
             ("recorded, 10 viewers", True, VIEWERS, 0, Host()),
@@ -79,10 +85,16 @@ def session(options: Options, say: Callable[[str], None] = lambda _: None) -> di
         ):
             say(f"{channels} channels, blocks of {ms:g} ms, {what}: {options.seconds:g} s")
             row = _one(load, options, recorded, viewers, burners, host)
-            rows.append({"session": what, "channels": channels, "block_ms": ms, **row})
+            found.append({"session": what, **row})
+        if peers:
+            found += beside(load, peers, options.seconds, say)
+            times_ours(found)
+        rows += [{"session": row["session"], "channels": channels, "block_ms": ms} | row for row in found]
     return {
-        "rows": rows, "machine": machine(),
-        "notes": [f"others on this machine: {watch.said()}", "latencies in us; command: when it was sent, or refused"],
+        "rows": rows, "machine": machine(*[package for p in peers for package in PEERS[p]]),
+        "notes": [
+            f"others on this machine: {watch.said()}", "latencies in us; command: when it was sent, or refused", *notes,
+        ],
     }  # fmt: skip
 
 
