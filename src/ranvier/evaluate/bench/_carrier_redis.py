@@ -66,7 +66,7 @@ class RedisCarrier:
         )
 
     def send(self, block: Array) -> None:
-        self._redis.execute_command("XADD", STREAM, "MAXLEN", "~", KEPT, "*", FIELD, memoryview(block).cast("B"))
+        self._redis.execute_command("XADD", STREAM, "MAXLEN", "~", KEPT, "*", FIELD, block.data.cast("B"))
 
     def close(self) -> None:
         self._redis.close()

@@ -81,12 +81,13 @@ def run_graph(
     with tempfile.TemporaryDirectory() as folder:
         dtype = "float32" if job else "int16"  # what else they would make of it in every block
         ends = Ends(path=path, rate=rate, dtype=dtype, block=block, count=count, folder=folder)
-        between = {"pass": Pass()}
+        between: dict[str, Any] = {"pass": Pass()}
         if job is not None:
-            gain, group, *others = job
+            gain, group, band, threshold, refractory = job
             channels = np.load(path, mmap_mode="r", allow_pickle=False).shape[1]
-            between = units_between(rate, gain, np.arange(channels).reshape(-1, group).tolist(), *others)
-        units = {"source": Send(ends), **between, "sink": Hear(ends)}
+            groups = np.arange(channels).reshape(-1, group).tolist()
+            between = units_between(rate, gain, groups, band, threshold, refractory)
+        units: dict[str, Any] = {"source": Send(ends), **between, "sink": Hear(ends)}
         wires = []
         for a, b in pairwise(units):
             out = units[a].OUTPUT if a == "source" else units[a].OUTPUT_SIGNAL

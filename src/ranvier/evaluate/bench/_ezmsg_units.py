@@ -35,7 +35,7 @@ class Ends(ez.Settings):  # type: ignore[misc]
 class Send(ez.Unit):  # type: ignore[misc]
     """Sends blocks on the grid of their samples, and keeps when it began and when each went off."""
 
-    SETTINGS = Ends
+    SETTINGS = Ends  # type: ignore[assignment]
     OUTPUT = ez.OutputStream(AxisArray)
 
     @ez.publisher(OUTPUT)  # type: ignore[untyped-decorator]
@@ -75,7 +75,7 @@ class Pass(ez.Unit):  # type: ignore[misc]
 class Hear(ez.Unit):  # type: ignore[misc]
     """Keeps when each block came, 0 for those that did not, and ends the graph with the last."""
 
-    SETTINGS = Ends
+    SETTINGS = Ends  # type: ignore[assignment]
     INPUT = ez.InputStream(AxisArray)
 
     async def initialize(self) -> None:
