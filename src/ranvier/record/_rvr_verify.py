@@ -185,9 +185,9 @@ class _Verifier:
     def _array(self, part: Part, kept: Kept, attributes: dict[str, Any]) -> list[tuple[int, int]]:
         out: list[tuple[int, int]] = []
         segments = part.segments(kept)
-        for place, (number, folder) in enumerate(segments):
-            if number != place:
-                self._bad(folder, 0, 0, f"segment {place} is missing before it")
+        for before_it, (number, folder) in zip([-1, *[n for n, _ in segments]], segments, strict=False):
+            if number != before_it + 1:
+                (self._bad if self._closed else self._torn)(folder, 0, 0, "a segment is missing before it")
             records = self._segment(kept, folder, number, attributes)
             before = out[-1][1] if out else 0
             first, stop = records["first"], records["first"] + records["n"]
@@ -219,19 +219,22 @@ class _Verifier:
         good = []
         with shard.open("rb") if shard.exists() else open(os.devnull, "rb") as file:
             for offset, length in chunks.tolist():
-                if offset > at:
-                    self._torn(shard, at, offset - at, "between chunks")
-                elif offset < at:
-                    self._bad(shard, offset, length, "a chunk within another")
                 own = records[records["offset"] == offset]
+                may_be_torn = offset in torn["chunks"] or own["host"].max() > fresh
                 try:
                     decoded(file, own[0], kept, shard)
                     good.append(offset)
                 except FormatError as e:
-                    fine = offset in torn["chunks"] or own["host"].max() > fresh
-                    (self._torn if fine else self._bad)(shard, offset, length, str(e))
-                self._count("chunks", max(min(length, size - offset), 0))
-                at = max(at, offset + length)
+                    if may_be_torn:
+                        continue  # its bytes are named with those that belong to nothing
+                    self._bad(shard, offset, length, str(e))
+                if offset > at:
+                    self._torn(shard, at, min(offset, size) - at, "between chunks")
+                elif offset < at:
+                    self._bad(shard, offset, length, "a chunk within another")
+                stop = min(offset + length, size)
+                self._count("chunks", max(stop - max(offset, at), 0))
+                at = max(at, stop)
             end = file.seek(0, 2)
             if sealed:
                 records = records[~np.isin(records["offset"], torn["chunks"])]
@@ -261,25 +264,27 @@ class _Verifier:
                 self._count("descriptions", path.stat().st_size)
 
     def _notes(self, part: Part, folder: Path) -> None:
-        after, missing, torn = -1, 0, 0
+        after, missing, torn, last = -1, 0, 0, 0
+        holes: list[tuple[Path, int, int, int]] = []  # file, at, length, host time of the note behind it
         for path in part.logs():
             self._left.discard(path)
-            size = path.stat().st_size
             with path.open("rb") as file:
-                for found in walk(file, size, after):
+                for found in walk(file, path.stat().st_size, after):
                     if found.note is None:
-                        last = found.at + found.length == size
-                        ok = last and not self._closed
-                        torn += ok
-                        (self._torn if ok else self._bad)(path, found.at, found.length, "bytes that are no notes")
+                        holes.append((path, found.at, found.length, 2**62))
                         continue
-                    missing += found.note.sequence - after - 1
-                    after = found.note.sequence
-                    kind = found.note.kind
-                    self.report.notes[kind] = self.report.notes.get(kind, 0) + 1
+                    note = found.note
+                    holes[-1:] = [(*h[:3], min(h[3], note.host)) for h in holes[-1:]]
+                    missing += note.sequence - after - 1
+                    after, last = note.sequence, max(last, note.host)
+                    self.report.notes[note.kind] = self.report.notes.get(note.kind, 0) + 1
                     self._count("notes", found.length)
+        for path, at, length, host in holes:
+            late = not self._closed and host > last - FRESH
+            torn += late
+            (self._torn if late else self._bad)(path, at, length, "bytes that are no notes")
         first = part.logs()[0] if part.logs() else folder
-        if missing and not self.report.notes.get("loss"):
+        if missing and not torn and not self.report.notes.get("loss"):
             self._bad(first, 0, 0, f"{missing} notes are missing, by their numbers")
         if self._closed and not any(p.file.endswith(END) for p in self.report.damage):
             said = read_sealed(folder / END, "end").get("notes")
