@@ -10,6 +10,8 @@ __all__ = ["main"]
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code: 0 done, 1 something failed its check, 2 wrong input, 130 stopped.
 
+    SIGTERM stops a verb as Ctrl-C does, and gives 143.
+
     Parameters
     ----------
     argv
@@ -19,6 +21,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     for library in ("OPENBLAS", "OMP", "MKL"):  # matrices here are small: more threads only wait for each other
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
-    from ranvier.cli._main import run
+    try:
+        from ranvier.cli._main import run
 
-    return run(argv)
+        return run(argv)
+    except KeyboardInterrupt:  # before or behind everything that ends in order
+        return 130

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from traceback import extract_tb
 from typing import Any
@@ -19,6 +21,7 @@ _UsageError: Any = typer.BadParameter.__mro__[1]
 _ClickException: Any = typer.BadParameter.__mro__[2]
 
 
+STOPPED = 130  # Ctrl-C; 143 for SIGTERM
 MOST = 1500  # characters of a message: what was given is repeated in it, and may be a whole file
 
 
@@ -26,13 +29,20 @@ def run(argv: Sequence[str] | None = None) -> int:
     """Run the program; every foreseeable error is one message and an exit code."""
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115  None where it was closed before we began
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
+    with _ended_in_order() as came:
+        code = _run(list(sys.argv[1:] if argv is None else argv))
+    if code == STOPPED:
+        sys.stderr.write("\nstopped\n")
+    return 128 + came[0] if code == STOPPED and came else code
+
+
+def _run(argv: list[str]) -> int:
     try:
-        done = app(list(sys.argv[1:] if argv is None else argv), prog_name="ranvier", standalone_mode=False)
+        done = app(argv, prog_name="ranvier", standalone_mode=False)
     except typer.Exit as e:
         return e.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        sys.stderr.write("\nstopped\n")
-        return 130
+        return STOPPED
     except (BrokenPipeError, SystemExit):  # the reader of our output has left (`ranvier stages | head`)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
@@ -48,6 +58,26 @@ def run(argv: Sequence[str] | None = None) -> int:
         wrong(f"{said}. This should not happen: please report it, with what RANVIER_TRACEBACK=1 prints.")
         return 70
     return done if isinstance(done, int) else 0
+
+
+@contextlib.contextmanager
+def _ended_in_order() -> Iterator[list[int]]:
+    """Let SIGTERM raise KeyboardInterrupt, as Ctrl-C does; yield what becomes a list of the signals that came."""
+    came: list[int] = []
+
+    def end(number: int, frame: Any) -> None:
+        came.append(number)
+        raise KeyboardInterrupt
+
+    try:
+        before = signal.signal(signal.SIGTERM, end)
+    except ValueError:  # not the main thread: signals are not ours
+        yield came
+        return
+    try:
+        yield came
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def wrong(message: str) -> int:
