@@ -69,3 +69,35 @@ def test_no_file_and_no_toml(tmp_path):
     (tmp_path / "bad.toml").write_bytes(b"\xff = [")
     with pytest.raises(ConfigError, match="readable TOML"):
         read_session(tmp_path / "bad.toml")
+
+
+@pytest.mark.parametrize("text", ["a\0b", "\x1b[31m", "two\nlines", "\x9b31m"])
+@pytest.mark.parametrize("key", ["pipeline", "source", "record", "subject", "actuator.to", "guard.limits", "sources.x"])
+def test_control_characters_are_refused_with_their_place(key, text):
+    value = [{"name": text, "unit": "1"}] if key == "guard.limits" else text
+    table = overridden(GOOD, [])
+    place = table
+    *way, last = key.split(".")
+    for name in way:
+        place = place.setdefault(name, {})
+    place[last] = value
+    with pytest.raises(ConfigError, match=f"{key}.* needs text without control characters"):
+        check_session(table, "s.toml")
+
+
+def test_control_characters_in_keys_are_refused():
+    with pytest.raises(ConfigError, match="a key of host needs text without control characters"):
+        check_session({**GOOD, "host": {"co\0re": 0}}, "s.toml")
+
+
+@pytest.mark.parametrize("way", ["file", "key", "value", "table"])
+def test_tables_hundreds_of_levels_deep_are_refused(tmp_path, way):
+    path = tmp_path / "s.toml"
+    deep = ".".join("a" * 20_000)
+    path.write_text(f"source.{deep} = 1" if way == "file" else 'schema = 1\nsource = "lsl"\nrecord = "x.rvr"')
+    changes = {
+        "file": [], "key": [f"{deep}=1"], "value": ["subject=" + "[" * 20_000 + "]" * 20_000],
+        "table": ["source=" + "{a=" * 5_000 + "1" + "}" * 5_000],
+    }  # fmt: skip
+    with pytest.raises(ConfigError):
+        read_session(path, changes[way])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -99,7 +99,10 @@ def read_session(path: Path, overrides: Sequence[str] = ()) -> SessionFile:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as e:
         raise ConfigError(f"{path} needs to be a readable TOML file; {_short(e)}. Check path and line.") from None
-    return check_session(overridden(table, overrides), str(path))
+    try:
+        return check_session(overridden(table, overrides), str(path))
+    except RecursionError:
+        raise ConfigError(f"{path} needs tables a few levels deep; got hundreds. Mend it, or --set.") from None
 
 
 def overridden(table: Mapping[str, Any], overrides: Sequence[str]) -> Table:
@@ -121,6 +124,9 @@ def overridden(table: Mapping[str, Any], overrides: Sequence[str]) -> Table:
 
 def check_session(table: Mapping[str, Any], name: str = "session") -> SessionFile:
     """Return a session file's content, or say what is wrong with it and where."""
+    odd = next((at for at, text in _texts(table) if any(c < " " or "\x7f" <= c <= "\x9f" for c in text)), None)
+    if odd is not None:
+        raise ConfigError(f"{name}: {odd} needs text without control characters; got some. Mend the value.")
     try:
         found = SessionFile.model_validate(table, strict=False)
     except ValidationError as e:
@@ -147,6 +153,19 @@ def _keys(loc: tuple[Any, ...]) -> list[str]:
     if len(loc) == 1:
         model = SessionFile
     return [f.alias or n for n, f in model.model_fields.items()]
+
+
+def _texts(value: Any, at: str = "") -> Iterator[tuple[str, str]]:
+    """Yield every key and every text of a table, with its place."""
+    if isinstance(value, str):
+        yield ascii(at)[1:-1] or "a key", value
+    elif isinstance(value, Mapping):
+        for k, v in value.items():
+            yield f"a key of {ascii(at)[1:-1] or 'the file'}", k
+            yield from _texts(v, f"{at}.{k}" if at else k)
+    elif isinstance(value, list | tuple):
+        for i, v in enumerate(value):
+            yield from _texts(v, f"{at}.{i}")
 
 
 def _copied(table: Mapping[str, Any]) -> Table:
