@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import deque
+from math import isfinite
 from threading import Event, Thread
 from typing import Any
 
-from ranvier.acquire import ClockFitter, Mark, Packet, Source
+from ranvier.acquire import Mark, Packet, Source
 from ranvier.errors import DeviceError, RanvierError
 from ranvier.session._ring import Ring
 
@@ -126,9 +127,9 @@ class Intake:
             self._go_on(next((p for p in packets if isinstance(p, Packet)), None))
         for mark in packets:  # first, so that nobody sees the samples of a mark without it
             if isinstance(mark, Mark):
-                self.marks.append(mark._replace(sample=mark.sample + self._base))
+                self._mark(mark)
         for packet in packets:
-            if isinstance(packet, Mark):
+            if isinstance(packet, Mark) or not len(packet.samples):
                 continue
             start = packet.start + self._base
             if not self._begun:  # a device that was running already counts from somewhere
@@ -149,6 +150,14 @@ class Intake:
                     self.clock = fit
                     self.fits.append(fit)
                     self.said.append(("clock", fit.since, as_table(fit)))
+
+    def _mark(self, mark: Mark) -> None:
+        """Take a mark in; one at no instant is written down as what it is."""
+        if isfinite(mark.sample):
+            self.marks.append(mark._replace(sample=mark.sample + self._base))
+        else:
+            said = {"label": str(mark.label), "sample": str(mark.sample)}
+            self.said.append(("gap", self._next, {"reason": "mark at no instant", **said}))
 
     def _reach_again(self, error: DeviceError) -> bool:
         """Open and start the device anew until it answers; its count goes on behind what was, by the time between."""
@@ -191,8 +200,3 @@ def as_table(fit: Any) -> dict[str, Any]:
     return {
         "since": fit.since, "index": fit.index, "time": fit.time, "period": fit.period, "uncertainty": fit.uncertainty,
     }  # fmt: skip
-
-
-def fitter(source: Source) -> ClockFitter:
-    """Return what fits a source's clock."""
-    return ClockFitter(float(source.info.rate) * source.tempo)
