@@ -9,7 +9,7 @@ from math import isfinite
 from threading import Event, Thread
 from typing import Any
 
-from ranvier.acquire import Mark, Packet, Source
+from ranvier.acquire import ClockFitter, Mark, Packet, Source
 from ranvier.errors import DeviceError, RanvierError
 from ranvier.session._ring import Ring
 
@@ -200,3 +200,8 @@ def as_table(fit: Any) -> dict[str, Any]:
     return {
         "since": fit.since, "index": fit.index, "time": fit.time, "period": fit.period, "uncertainty": fit.uncertainty,
     }  # fmt: skip
+
+
+def fitter(source: Source) -> ClockFitter:
+    """Return what fits a source's clock."""
+    return ClockFitter(float(source.info.rate) * source.tempo)

@@ -16,10 +16,10 @@ from ranvier.acquire import MarkerSource, Source
 from ranvier.act import Actuator, Commands, Guard
 from ranvier.errors import ContractError, StateError
 from ranvier.session._budget import Budget
-from ranvier.session._compose import entered, split
+from ranvier.session._compose import entered, need_patience, split
 from ranvier.session._cues import Cues
 from ranvier.session._host import Host, undisturbed
-from ranvier.session._intake import Intake
+from ranvier.session._intake import Intake, fitter
 from ranvier.session._loop import NEVER, Loop
 from ranvier.session._notes import NoteWriter, notes_ring
 from ranvier.session._place import need_place
@@ -27,6 +27,7 @@ from ranvier.session._reader import Reader
 from ranvier.session._replay_source import Replay  # noqa: F401  makes replay: known
 from ranvier.session._report import Report
 from ranvier.session._ring import Ring
+from ranvier.session._steps import noted, tried
 from ranvier.stage import Run, Stage, as_tuple, save_model
 from ranvier.stream import Info, StreamInfo
 
@@ -143,7 +144,7 @@ class Session:
         self._loop: Loop | None = None
         self._notes: Ring | None = None
         self._acting: Guard | None = None
-        self._wish = ""
+        self._wish, self._stopped = "", False
         self._thread = 0  # that runs the loop
         self._idle.set()
 
@@ -157,23 +158,25 @@ class Session:
         """Open the devices, design and compile the graph, start the recorder; samples flow with `run`."""
         if self._running:
             raise StateError("Session.start needs a session that does not run; this one does. Stop it first.")
-        self._forget()
-        self._running = True
-        try:
-            self._start()
-        except BaseException as e:
-            self._stop_after(e, "failed to start")
-            raise
+        with self._ending:  # a stop from another thread comes behind it, and before anything can act
+            self._forget()
+            self._running = True
+            try:
+                self._start()
+            except BaseException as e:
+                self._running = True
+                noted(e, lambda: self.stop("failed to start"))
+                raise
 
     def _start(self) -> None:
         name = f"{os.getpid()}-{uuid4().hex[:8]}"
         need_place(self.record, self.resume)
         for source in self.sources.values():
             source.open()
-            if source.patient and self.record is not None:
+            if source.patient and (self.record is not None or self.markers):
                 raise ContractError(
-                    f"Session needs a source with a pace to record from; got {type(source).__name__} as fast as it is "
-                    "taken. Give it a speed."
+                    f"Session needs a source with a pace to record from, and for markers; got {type(source).__name__} "
+                    "as fast as it is taken. Give it a speed."
                 )
         first = next(iter(self.sources.values())).info
         self._cues = Cues(first, self.markers, self.labels)
@@ -198,6 +201,7 @@ class Session:
             guard.check(commands.channels)
             self.actuator.check(commands.channels)
             self._acting = guard
+            self._go_on()
             self.actuator.open()
             self.actuator.start()
         self._loop = Loop(
@@ -207,6 +211,11 @@ class Session:
         )  # fmt: skip
         self.report.begin(self._loop, list(self.sources), self._recorder, guard)
         self._cues.start()
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if self._stopped:
+            raise StateError(f"Session.start was not finished; a stop came meanwhile ({self._wish}). Start it again.")
 
     def _prepared(self) -> tuple[Run | None, Run | None, Commands | None]:
         """Return graph and map in motion, on what the opened sources deliver; all that compiles, compiles here."""
@@ -214,6 +223,7 @@ class Session:
             return None, None, None
         decider, mapping = split(self.graph)
         whole = entered([s.entrance for s in self.sources.values()], decider)
+        need_patience(whole, self.markers)
         infos = self._infos(whole)
         run = Run(whole, *infos, cores=self.cores)
         decision = as_tuple(run.info)[0]
@@ -285,6 +295,11 @@ class Session:
                 self.report.granted = granted
                 until = time.monotonic_ns() + round(length * 1e9) if length else NEVER
                 why = loop.go(until, samples or NEVER, lambda: bool(self._wish) or ended())
+            if loop.stopping:  # not only where the context ends
+                self._stop_actuator()
+        except BaseException as e:
+            noted(e, self._stop_actuator)
+            raise
         finally:
             self._thread = 0
             self._idle.set()
@@ -318,10 +333,10 @@ class Session:
 
         From within `look` it brings the actuator into its safe state and lets the loop end; call it again behind `run`.
         """
-        self._wish = self._wish or why
+        self._wish, self._stopped = self._wish or why, True
         if not self._running:
             return
-        errors = _tried([self._stop_actuator])  # at once, whatever the loop is doing
+        errors = tried([self._stop_actuator])  # at once, whatever the loop is doing
         if self._thread != get_ident():
             with self._ending:
                 errors += self._stop_all()
@@ -335,14 +350,7 @@ class Session:
         self._running = False
         steps = [i.stop for i in self._intakes]
         steps += [self._finish, self._stop_recorder, *(s.close for s in self.sources.values()), self.report.end]
-        return _tried(steps)
-
-    def _stop_after(self, error: BaseException, why: str) -> None:
-        """Stop where something has failed: what fails besides is added to that."""
-        try:
-            self.stop(why)
-        except Exception as e:
-            error.add_note(f"Stopping the session failed, too: {type(e).__name__}: {e}")
+        return tried(steps)
 
     def _stop_actuator(self) -> None:
         if self._acting is not None:
@@ -375,22 +383,5 @@ class Session:
         if e is None:
             self.stop()
         else:
-            self._stop_after(e, type(e).__name__)
-
-
-def _tried(steps: Sequence[Callable[[], object]]) -> list[Exception]:
-    """Take all steps, whatever becomes of each; return what went wrong."""
-    errors = []
-    for step in steps:
-        try:
-            step()
-        except Exception as e:
-            errors.append(e)
-    return errors
-
-
-def fitter(source: Source) -> Any:
-    """Return what fits a source's clock."""
-    from ranvier.acquire import ClockFitter
-
-    return ClockFitter(float(source.info.rate) * source.tempo)
+            name = type(e).__name__
+            noted(e, lambda: self.stop(name))
