@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -12,11 +11,10 @@ import numpy as np
 from ranvier.errors import ConfigError, ContractError, FormatError
 from ranvier.record._rvr_array import CODECS, DTYPES, Kept, rows_for
 from ranvier.record._rvr_format import slug
-from ranvier.stream import Channels, EventInfo, Origin, StreamInfo
+from ranvier.stream import EventInfo, StreamInfo, info_from_table, info_to_table
 
 GIVEN = ("graph", "ids", "device", "entities", "session")  # what a caller may put into a head
-_CHANNELS = ("names", "kinds", "units", "positions", "groups")
-_LARGEST, _MOST = 2**53, 2**31
+_MOST = 2**31
 _MOST_ROW = 1 << 26  # bytes of one sample
 
 
@@ -143,22 +141,10 @@ def make_head(given: Mapping[str, Any], planned: list[Planned], monotonic: int, 
 def _stream(p: Planned) -> dict[str, Any]:
     s, info = p.stored, p.stored.info
     said: dict[str, Any] = {
-        "name": p.name, "gain": s.gain, "unit": s.unit, "masked": s.masked,
-        "info": {
-            "name": info.name, "rate": _pair(info.rate), "support": info.support, "settle": info.settle,
-            "delay": _pair(info.delay),
-            "origin": {
-                "source": info.origin.source, "rate": _pair(info.origin.rate), "step": _pair(info.origin.step),
-                "offset": _pair(info.origin.offset), "span": info.origin.span,
-            },
-        },
+        "name": p.name, "gain": s.gain, "unit": s.unit, "masked": s.masked, "info": info_to_table(info),
     }  # fmt: skip
     if isinstance(info, StreamInfo):
-        said["info"] |= {"dtype": info.dtype.name, "shape": list(info.shape)}
-        said["info"]["channels"] = {field: getattr(info.channels, field) for field in _CHANNELS}
         said["arrays"] = {r: {"folder": k.folder, "rows": k.rows, "codec": k.codec} for r, k in p.arrays.items()}
-    else:
-        said["info"] |= {"labels": [[k, v] for k, v in info.labels.items()], "sources": list(info.sources)}
     return said
 
 
@@ -181,38 +167,11 @@ def read_streams(head: Mapping[str, Any]) -> list[Planned]:
 def _planned(said: Any, index: int) -> Planned:
     gain = said["gain"]
     gain = tuple(float(g) for g in gain) if isinstance(gain, list) else None if gain is None else float(gain)
-    t = said["info"]
-    o = t["origin"]
-    origin = Origin(
-        source=_text(o["source"]), rate=_fraction(o["rate"]), step=_fraction(o["step"]),
-        offset=_fraction(o["offset"]), span=_whole(o["span"]),
-    )  # fmt: skip
-    common: dict[str, Any] = {
-        "name": _text(t["name"]), "rate": _fraction(t["rate"]), "origin": origin, "support": _whole(t["support"]),
-        "settle": _whole(t["settle"]), "delay": _fraction(t["delay"]),
-    }  # fmt: skip
-    info: StreamInfo | EventInfo
-    arrays: dict[str, Kept] = {}
-    masked, unit = bool(said["masked"]), said["unit"]
-    if "labels" in t:
-        labels = {_whole(k): _text(v) for k, v in t["labels"]}
-        info = EventInfo(labels=labels, sources=tuple(_text(v) for v in t["sources"]), **common)
+    masked, unit = bool(said["masked"]), None if said["unit"] is None else _text(said["unit"])
+    info, arrays = info_from_table(said["info"], tuple(DTYPES)), dict[str, Kept]()
+    if isinstance(info, EventInfo):
         return Planned(_text(said["name"]), Stored(info, gain, unit, masked), arrays)
-    if t["dtype"] not in DTYPES:
-        raise ValueError(f"dtype {str(t['dtype'])[:20]!r}")
-    channels = t["channels"]
-    positions = tuple(None if p is None else tuple(float(v) for v in p) for p in channels["positions"])
-    if any(p is not None and len(p) != 3 for p in positions):
-        raise ValueError("positions")
-    info = StreamInfo(
-        dtype=np.dtype(t["dtype"]), shape=tuple(_whole(n) for n in t["shape"]),
-        channels=Channels(
-            positions=positions,  # type: ignore[arg-type]
-            **{field: tuple(_text(v) for v in channels[field]) for field in _CHANNELS if field != "positions"},
-        ),
-        **common,
-    )  # fmt: skip
-    stored = Stored(info, gain, None if unit is None else _text(unit), masked, said["arrays"]["samples"]["codec"])
+    stored = Stored(info, gain, unit, masked, said["arrays"]["samples"]["codec"])
     for role, dtype, shape, codec in _roles(said["name"], stored, info):
         kept = said["arrays"][role]
         rows, folder = _whole(kept["rows"]), _text(kept["folder"])
@@ -223,17 +182,6 @@ def _planned(said: Any, index: int) -> Planned:
             raise ValueError(f"folder {folder[:40]!r}")
         arrays[role] = Kept(index + len(arrays), folder, dtype, shape, rows, codec)
     return Planned(_text(said["name"]), stored, arrays)
-
-
-def _pair(value: Fraction) -> list[int]:
-    return [value.numerator, value.denominator]
-
-
-def _fraction(pair: Any) -> Fraction:
-    a, b = pair
-    if not (isinstance(a, int) and isinstance(b, int) and abs(a) <= _LARGEST and 0 < b <= _LARGEST):
-        raise ValueError(f"fraction {str(pair)[:40]}")
-    return Fraction(a, b)
 
 
 def _whole(value: Any) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -35,10 +35,10 @@ def info_to_table(info: Info) -> dict[str, Any]:
     return table | {"labels": [[k, v] for k, v in info.labels.items()], "sources": list(info.sources)}
 
 
-def info_from_table(table: Any) -> Info:
-    """Return the description that a table holds, or raise FormatError."""
+def info_from_table(table: Any, dtypes: Sequence[str] = DTYPES) -> Info:
+    """Return the description that a table holds, of samples of one of some dtypes; or raise FormatError."""
     try:
-        return _read(table)
+        return _read(table, dtypes)
     except (ValueError, KeyError, TypeError, AttributeError, ZeroDivisionError, OverflowError, ContractError) as e:
         raise FormatError(
             f"A stream needs a description; got a table that is none ({type(e).__name__}: {str(e)[:120]}). It was not "
@@ -46,7 +46,7 @@ def info_from_table(table: Any) -> Info:
         ) from None
 
 
-def _read(t: Mapping[str, Any]) -> Info:
+def _read(t: Mapping[str, Any], dtypes: Sequence[str]) -> Info:
     o = t["origin"]
     common: dict[str, Any] = {
         "name": _text(t["name"]), "rate": _fraction(t["rate"]), "support": _whole(t["support"]),
@@ -59,7 +59,7 @@ def _read(t: Mapping[str, Any]) -> Info:
     if "labels" in t:
         labels = {_whole(k): _text(v) for k, v in t["labels"]}
         return EventInfo(labels=labels, sources=tuple(_text(v) for v in t["sources"]), **common)
-    if t["dtype"] not in DTYPES:
+    if t["dtype"] not in dtypes:
         raise ValueError(f"dtype {str(t['dtype'])[:20]!r}")
     c = t["channels"]
     positions = tuple(None if p is None else tuple(float(v) for v in p) for p in c["positions"])
