@@ -57,11 +57,10 @@ class Counted(Source):
         if (wait := due - self._clock()) > 0:
             time.sleep(min(wait / 1e9, timeout))
             return []
-        n = (self._clock() - self._began) * RATE // 10**9 // PACKET * PACKET - self._next
-        start, self._next = self._next, self._next + n
+        start, self._next = self._next, self._next + PACKET
         now = self._clock()
         self.status["handed"], self.status["host"] = self._next, now
-        return [Packet(numbers(start, n, WIDTH), start, now)]
+        return [Packet(numbers(start, PACKET, WIDTH), start, now)]
 
     def _stop(self):
         pass

@@ -199,9 +199,12 @@ class Writer:
         return self._log.add(kind, stream, sample, host, payload or {}, arrays or {})
 
     def flush(self, older: int = OLD) -> None:
-        """Write notes, and chunks whose first sample came more than `older` [ns] ago. Call it at least every 50 ms."""
+        """Write notes, and chunks whose first sample came more than `older` [ns] ago; call it at least every 50 ms.
+
+        Less than 0 means all chunks.
+        """
         self._running()
-        before = self._clock() - older
+        before = self._clock() - older if older >= 0 else 2**62  # all, whatever time a source gave it
         for track in self._tracks.values():
             track.flush(before)
         self._tell()

@@ -8,6 +8,7 @@ import shutil
 import signal
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -172,10 +173,8 @@ def main() -> int:
     """Read from standard input what to record, and do it."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # it ends with the rings, and not before all is written
-    import numcodecs.blosc  # noqa: F401  what is needed later is loaded while there is time
-
-    from ranvier.kernels import _ring  # noqa: F401
-
+    for module in ("numcodecs.blosc", "ranvier.kernels._ring"):  # needed later, loaded while there is time
+        import_module(module)
     say({"standby": False})  # heard as: there is one
     line = sys.stdin.readline()
     if not line:
