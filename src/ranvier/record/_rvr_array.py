@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import json
 from dataclasses import dataclass
 from functools import cached_property
@@ -63,9 +62,7 @@ class Kept:
 
     @cached_property
     def _blosc(self) -> Any:
-        blosc = need("numcodecs.blosc", "An .rvr recording")
-        atexit.unregister(blosc.destroy)  # numcodecs calls it at every exit, and warns of having done so
-        return blosc
+        return need("numcodecs.blosc", "An .rvr recording")
 
     def _alone(self, work: Any, *args: Any) -> Any:
         """Let blosc work in this thread alone; left to itself, it starts some where it is called from the main one."""
