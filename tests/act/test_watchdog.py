@@ -300,6 +300,7 @@ def test_an_actuator_that_fails_while_it_runs_is_named(tmp_path):
     (lambda: Watchdog("watchdog:udp:h:1"), "another Watchdog"),
     (lambda: Watchdog({"use": "act.UPD"}), "act.UDP"),
     (lambda: Watchdog("udp:h:1").check(Channels.of(600, "command", "1")), "at most"),
+    (lambda: Watchdog("udp:h:1").check(Channels.of([f"{i:0100}" for i in range(50)], "command", "1")), "shorter"),
 ])  # fmt: skip
 def test_wrong_ones_are_refused(make, match):
     with pytest.raises(ConfigError, match=match):

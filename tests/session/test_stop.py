@@ -8,7 +8,7 @@ import pytest
 
 from ranvier import record
 from ranvier.act import Guard, Map
-from ranvier.denoise import Bandpass
+from ranvier.denoise import Bandpass, Integrity
 from ranvier.errors import ContractError, StateError
 from ranvier.session import Budget, Replay, Session
 from tests.act.fakes import Memory
@@ -106,3 +106,21 @@ def test_a_source_without_a_pace_takes_no_markers():
     session = Session(Replay(RECORDING, speed=0), GRAPH, markers={"cues": UDPMarkers("127.0.0.1:0")})
     with pytest.raises(ContractError, match="pace"):
         session.start()
+
+
+@dataclasses.dataclass(eq=False)
+class Railed(Replay):
+    def _open(self):
+        super()._open()
+        self._entrance = Integrity(rail=100.0)
+
+
+@pytest.mark.parametrize(
+    ("source", "labels", "what"), [(Railed, ("a", "b"), "entrance"), (Replay, ("b", "a"), "labels")]
+)
+def test_a_recording_is_not_gone_on_with_by_what_would_replay_otherwise(tmp_path, source, labels, what):
+    given = {"graph": Bandpass(8, 30), "record": tmp_path / "x.rvr"}
+    with Session(Replay(RECORDING, speed=50), labels=("a", "b"), **given) as session:
+        session.run(samples=100)
+    with pytest.raises(StateError, match=what):
+        Session(source(RECORDING, speed=50), labels=labels, resume=True, **given).start()

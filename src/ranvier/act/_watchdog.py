@@ -22,6 +22,7 @@ from ranvier.act._wire import encode, size_of
 from ranvier.errors import ConfigError, DeviceError, StateError
 from ranvier.stream import Channels
 
+IDS = 256  # bytes kept for the ids of graph and model
 PATIENCE = 10.0  # that starting, stopping and ending of the process may take at most [s]
 
 
@@ -83,10 +84,11 @@ class Watchdog(Actuator):
     def check(self, channels: Channels) -> None:
         self._inner.check(channels)
         need = _pipe.HEAD.size + size_of(len(channels))
-        if need > _pipe.ATOMIC:
+        names = len(_pipe.pack_json(_pipe.NAMES, {"names": channels.names, "units": channels.units})) + IDS
+        if max(need, names) > _pipe.ATOMIC:
             raise ConfigError(
-                f"Watchdog needs commands of at most {_pipe.ATOMIC} bytes; {len(channels)} values need {need}. "
-                "Send fewer."
+                f"Watchdog needs commands, and their names and units, of at most {_pipe.ATOMIC} bytes each; "
+                f"{len(channels)} values need {need}, their names and units {names}. Send fewer, or name them shorter."
             )
 
     def status(self) -> dict[str, Any]:

@@ -88,12 +88,9 @@ def go(verb: str, session: Any, seconds: float, json: bool) -> None:
         emit(verb, found)
     else:
         show(found)
-    bad = [
-        r
-        for r in (found["recording"].get("state"), *[s["failure"] for s in found["sources"].values()])
-        if r and r != "closed"
-    ]
-    if bad:
+    rec = found["recording"]
+    failed = any(s["failure"] for s in found["sources"].values()) or rec.get("state", "closed") != "closed"
+    if failed or any(rec.get("lost", {}).values()) or rec.get("notes_lost"):
         raise typer.Exit(1)
 
 

@@ -199,16 +199,19 @@ def _info_of(ring: str) -> StreamInfo:
 
 
 def _refuse_another(path: Path, head: dict[str, Any]) -> None:
-    """Refuse to go on with another graph than that of a recording."""
+    """Refuse to go on with another graph, entrance or labels than those of a recording: it replays with the first."""
     from ranvier import record as room
 
     there: Any = room.open(path)
-    mine, theirs = (h.get("ids", {}).get("model") for h in (head, there.head))
-    if mine != theirs:
-        raise ConfigError(
-            f"Resuming {path.name} needs the graph that it was made with ({theirs or 'none'}); got {mine or 'none'}. "
-            "Record to another path."
-        )
+    for what, key, name in (
+        ("graph", "ids", "model"), ("entrance of its sources", "ids", "graph"), ("labels", "session", "events"),
+    ):  # fmt: skip
+        mine, theirs = (h.get(key, {}).get(name) for h in (head, there.head))
+        if mine != theirs:
+            raise ConfigError(
+                f"Resuming {path.name} needs the {what} that it was made with ({str(theirs or 'none')[:80]}); got "
+                f"{str(mine or 'none')[:80]}. Record to another path."
+            )
 
 
 def _gain(value: Any) -> Any:

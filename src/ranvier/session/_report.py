@@ -61,7 +61,7 @@ class Report:
         if loop.actuator is not None:
             self.actuator = {"sent": loop.actuator.sent, "dropped": loop.actuator.dropped}
         if recorder is not None:
-            self.recording = recorder.health
+            self.recording = dict(recorder.health)  # another thread goes on to write to it
 
     def end(self) -> None:
         """Take the figures for the last time."""
