@@ -27,21 +27,24 @@ def session(tmp_path):
     )
     path = tmp_path / "s.rvr"
     with Writer(
-        path, {}, {"raw": Stored(INFO, 0.195, "uV"), "decision": Stored(out, masked=True)}, sync_seconds=0
+        path, {}, {"signal": Stored(INFO, 0.195, "uV"), "decision": Stored(out, masked=True)}, sync_seconds=0
     ) as w:
         for a in range(0, 3000, 50):
             start = FIRST + a + (GAP if a >= 1000 else 0)
-            w.append("raw", x[a : a + 50], start, 10**9 + start * 10**6)
+            w.append("signal", x[a : a + 50], start, 10**9 + start * 10**6)
         valid = np.ones((20, 2), bool)
         valid[3, 1] = False
         w.append_block("decision", Block(np.arange(40.0, dtype=np.float32).reshape(20, 2), 5, valid))
-        w.note("event", "raw", 500, payload={"label": "cue/left", "fraction": 0.25, "duration": 100.0, "value": 2.0})
+        w.note("event", "signal", 500, payload={"label": "cue/left", "fraction": 0.25, "duration": 100.0, "value": 2.0})
         w.note(
-            "command", "raw", 999, payload={"wanted": [0.5], "given": [0.25], "sequence": 1, "confidence": float("nan")}
+            "command",
+            "signal",
+            999,
+            payload={"wanted": [0.5], "given": [0.25], "sequence": 1, "confidence": float("nan")},
         )
         for since, time in ((0, 50.0), (2000, 52.01)):
             payload = {"index": float(since), "time": time, "period": 0.001005, "uncertainty": 1e-4}
-            w.note("clock", "raw", since, payload=payload)
+            w.note("clock", "signal", since, payload=payload)
     return record.open(path), x
 
 

@@ -146,12 +146,12 @@ def content_of(recording: BaseRecording) -> Content:
 
 def _from_session(content: Content, recording: Any) -> None:
     """Add what only recordings of sessions have: counts, decisions, commands, fits of the clock."""
-    raw = recording.raw(content.info.name)
+    raw = recording.signal  # under its name in the recording; a device calls it as it likes
     if raw.gain is not None and np.issubdtype(raw.info.dtype, np.integer):
         gain = np.asarray(raw.gain, np.float32).astype(np.float64)  # as the samples were multiplied with it
         content.gains = np.broadcast_to(gain, (content.info.n_channels,))
     for name in recording.streams:
-        if name != content.info.name and (decided := _decided(recording, name, content.info)):
+        if name != raw.name and (decided := _decided(recording, name, content.info)):
             content.decided.append(decided)
     for note in recording.log("command"):
         text = json.dumps(_finite(note.payload), sort_keys=True, allow_nan=False)
@@ -159,7 +159,7 @@ def _from_session(content: Content, recording: Any) -> None:
     lines = [
         (n.sample, float(n.payload["index"]), float(n.payload["time"]), float(n.payload["period"]))
         for n in recording.log("clock")
-        if n.stream in ("", content.info.name) and {"index", "time", "period"} <= set(n.payload)
+        if n.stream in ("", raw.name) and {"index", "time", "period"} <= set(n.payload)
     ]
     for k, (sample, *_) in enumerate([*lines, (recording.n_samples,)] if lines else []):
         _, index, time, period = lines[min(k, len(lines) - 1)]
