@@ -170,6 +170,8 @@ def test_a_clamped_command_is_noted_as_wanted_and_given():
     said = note(Guard(dataclasses.replace(RANGE, beyond="clamp")).approve(command((9.0, 0.0), confidence=nan), 0))
     assert (said["wanted"], said["given"], said["confidence"]) == ([9.0, 0.0], [5.0, 0.0], None)
     assert note(Guard().approve(command((nan, None)), 0))["wanted"] == ["nan", "None"]
+    asked, made = note(Guard().approve(command(), 0)), note(command())
+    assert asked == made | {"given": made["wanted"]}
 
 
 def test_messages_have_figures_with_units():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ranvier import record
-from ranvier.act import Guard, Map
+from ranvier.act import Guard, Limits, Map, guard_from
 from ranvier.denoise import Bandpass, Integrity
 from ranvier.errors import ContractError, StateError
 from ranvier.session import Budget, Replay, Session
@@ -124,3 +124,24 @@ def test_a_recording_is_not_gone_on_with_by_what_would_replay_otherwise(tmp_path
         session.run(samples=100)
     with pytest.raises(StateError, match=what):
         Session(source(RECORDING, speed=50), labels=labels, resume=True, **given).start()
+
+
+def test_a_recorded_command_says_what_it_was_and_what_became_of_it(tmp_path):
+    limit = Limits(name="ch000", unit="uV", high=0.0, beyond="refuse")
+    actuator = Memory()
+    with Session(
+        Replay(RECORDING, speed=20), GRAPH, actuator=actuator, guard=Guard(limit), record=tmp_path / "x.rvr"
+    ) as session:
+        session.run()
+    recording = record.open(tmp_path / "x.rvr")
+    commands = [n.payload for n in recording.log("command")]
+    given = [c for c in commands if "given" in c]
+    assert [tuple(c["given"]) for c in given] == [did for did in actuator.so_far() if isinstance(did, tuple)]
+    assert {c["name"] for c in commands if c.get("refused") == "range"} == {"ch000"}
+    counts = session.report.counts
+    assert len(given) + sum("refused" in c for c in commands) == len(commands)
+    assert len(commands) == counts["decisions"] - counts["invalid"] > 300
+    assert {(*c["names"], *c["units"], c["model"]) for c in commands} == {
+        ("ch000", "ch001", "uV", "uV", session.graph.id)
+    }
+    assert guard_from(recording.head["session"]["guard"]).limits == (limit,)

@@ -8,12 +8,13 @@ from ranvier.act._log import Log
 from ranvier.act._lsl import LSLMarkers
 from ranvier.act._map import Map
 from ranvier.act._receiver import Receiver
-from ranvier.act._registry import actuator, actuators, guard_from
+from ranvier.act._registry import actuator, actuators, guard_from, guard_table
 from ranvier.act._serial import Serial
 from ranvier.act._udp import UDP
 from ranvier.act._watchdog import Watchdog
 
 __all__ = [
     "Actuator", "Approved", "Command", "Commands", "Cursor", "Guard", "LSLMarkers", "Limits", "Log", "Map", "Receiver",
-    "Refused", "Serial", "UDP", "Watchdog", "actuator", "actuators", "guard_from", "note",
+    "Refused", "Serial", "UDP", "Watchdog", "actuator", "actuators", "guard_from",
+    "guard_table", "note",
 ]  # fmt: skip

@@ -174,14 +174,16 @@ REASONS: Final = {
 }
 
 
-def note(what: Approved | Refused) -> dict[str, Any]:
+def note(what: Approved | Refused | Command) -> dict[str, Any]:
     """Return what a guard said as a table for a recording, which fits into JSON: wanted and given, or the reason.
 
-    A number that is not finite is written as text, ``"nan"`` or ``"inf"``; an unknown confidence is None.
+    Of a command that no guard was asked about: what was wanted. A number that is not finite is written as text,
+    ``"nan"`` or ``"inf"``; an unknown confidence is None.
     """
-    c = what.command
+    c = what if isinstance(what, Command) else what.command
+    at = c.made if isinstance(what, Command) else what.at
     out: dict[str, Any] = {
-        "at": what.at, "sequence": c.sequence, "names": list(c.names), "units": list(c.units),
+        "at": at, "sequence": c.sequence, "names": list(c.names), "units": list(c.units),
         "wanted": [_number(v) for v in c.values], "sample": c.sample, "age": _number(c.age),
         "confidence": c.confidence if isfinite(c.confidence) else None, "made": c.made, "expires": c.expires,
         "graph": c.graph, "model": c.model,
@@ -189,7 +191,7 @@ def note(what: Approved | Refused) -> dict[str, Any]:
     if isinstance(what, Refused):
         figures = {"got": _number(what.got), "limit": _number(what.limit)}
         return {**out, "refused": what.reason, "name": what.name, **figures}
-    return {**out, "given": list(what.given)}
+    return out if isinstance(what, Command) else {**out, "given": list(what.given)}
 
 
 def _number(v: Any) -> float | str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from importlib import import_module
+from math import isfinite
 from typing import Any
 
 from ranvier.act._actuator import Actuator
@@ -88,6 +90,20 @@ def actuator(given: str | Mapping[str, Any], where: str = "actuator") -> Actuato
     else:
         raise ConfigError(f"{where} needs a text or a table; got {given!r}. Write scheme:where, or [{where}] with use.")
     return made  # type: ignore[no-any-return]
+
+
+def guard_table(guard: Guard) -> dict[str, Any]:
+    """Return a guard as the table that `guard_from` makes it of: what sets no limit is left out.
+
+    >>> guard_table(Guard(Limits(name="vx", unit="cm/s", high=5), max_age=0.2))
+    {'limits': [{'name': 'vx', 'unit': 'cm/s', 'high': 5.0, 'beyond': 'refuse'}], 'max_age': 0.2}
+    """
+    table: dict[str, Any] = {"limits": [_finite(asdict(limit)) for limit in guard.limits]}
+    return table | _finite({"max_age": guard.max_age, "min_confidence": guard.min_confidence})
+
+
+def _finite(table: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in table.items() if v is not None and (isinstance(v, str) or isfinite(v))}
 
 
 def guard_from(table: Mapping[str, Any], where: str = "guard") -> Guard:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from ranvier.act import guard_table
 from ranvier.channels import Scale
 from ranvier.session._fingerprint import fingerprint
 from ranvier.stage import Chain, Run, Stage, as_tuple, to_table
@@ -25,7 +26,7 @@ def head_of(session: Any, run: Run | None) -> dict[str, Any]:
         "session": {
             "environment": fingerprint(), "cores": session.cores, "host": asdict(session.host),
             "budget": None if session.budget is None else asdict(session.budget),
-            "guard": None if session.guard is None else _guard(session.guard),
+            "guard": None if session.guard is None else guard_table(session.guard.within(session.actuator.limits)),
             "actuator": None if session.actuator is None else type(session.actuator).__name__,
         },
     }  # fmt: skip
@@ -46,13 +47,3 @@ def stored_of(entrance: Stage) -> dict[str, Any]:
     parts = entrance.stages if isinstance(entrance, Chain) else (entrance,)
     scale = next((p for p in parts if isinstance(p, Scale)), None)
     return {"gain": None, "unit": None} if scale is None else {"gain": scale.gain, "unit": scale.unit}
-
-
-def _guard(guard: Any) -> dict[str, Any]:
-    limits = [
-        {k: (v if v not in (float("inf"), float("-inf")) else None) for k, v in asdict(x).items()} for x in guard.limits
-    ]
-    age = guard.max_age
-    return {
-        "max_age": None if age == float("inf") else age, "min_confidence": guard.min_confidence, "limits": limits,
-    }  # fmt: skip

@@ -6,12 +6,11 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from math import isfinite
 from typing import Any
 
 import numpy as np
 
-from ranvier.act import Actuator, Command, Commands, Guard, Refused
+from ranvier.act import Actuator, Approved, Command, Commands, Guard, Refused, note
 from ranvier.errors import RanvierError
 from ranvier.session._budget import Budget
 from ranvier.session._compose import walk
@@ -275,7 +274,8 @@ class Loop:
             counts["invalid"] += not valid.all()
             self.latency["input age"].add(int(age * 1e9))
             return None
-        said: dict[str, Any] = {"sequence": command.sequence}
+        said: dict[str, Any] = {}
+        what: Approved | Refused | Command = command
         if self.budget is not None and age > self.budget.age:
             counts["missed"] += 1
             said["missed"] = self.budget.miss
@@ -284,29 +284,19 @@ class Loop:
             if said["missed"] == "stop":
                 self.stopping = f"the input of an action was {age:.3g} s old, which the budget does not allow"
         else:
-            self._through(command, now, said)
+            what = self._through(command, now, said)
         sent = time.monotonic_ns()
         self.latency["input age"].add(int(age * 1e9) + sent - now)
         self.latency["arrival to command"].add(sent - arrival)
-        said |= {
-            "wanted": command.values, "age": age, "confidence": _number(command.confidence), "made": command.made,
-            "expires": command.expires,
-        }  # fmt: skip
-        return said
+        return note(what) | said
 
-    def _through(self, command: Command, now: int, said: dict[str, Any]) -> None:
+    def _through(self, command: Command, now: int, said: dict[str, Any]) -> Approved | Refused:
         """Ask the guard, and send what it approves."""
-        verdict = self.guard.approve(command, now)
+        verdict: Approved | Refused = self.guard.approve(command, now)
         if isinstance(verdict, Refused):
             self.counts["refused"] += 1
-            said["refused"] = {
-                "reason": verdict.reason, "name": verdict.name, "got": _number(verdict.got),
-                "limit": _number(verdict.limit), "at": verdict.at,
-            }  # fmt: skip
-            return
+            return verdict
         self.counts["approved"] += 1
-        said["given"] = verdict.given
-        said["at"] = verdict.at
         try:
             if self.actuator is not None and not self.actuator.send(verdict):
                 self.counts["unsent"] += 1
@@ -314,6 +304,7 @@ class Loop:
         except RanvierError as e:
             self.counts["unsent"] += 1
             said["unsent"] = str(e)
+        return verdict
 
     def _unseen(self, port: int, start: int, reader: Reader) -> None:
         """Write down that the loop was too slow for a stretch of samples, which the recording has all the same."""
@@ -374,11 +365,6 @@ class Loop:
     def _say(self, kind: str, sample: int, payload: dict[str, Any], port: int = 0) -> None:
         if self.notes is not None:
             self.notes.write(kind, json.dumps(payload, default=_plain).encode(), port, sample)
-
-
-def _number(value: float) -> float | None:
-    """Return what JSON can hold: no number is none."""
-    return value if isfinite(value) else None
 
 
 def _plain(value: Any) -> Any:
