@@ -302,10 +302,10 @@ def acted(tmp_path_factory):
 def test_refusals_and_clamps_are_recorded_as_wanted_and_given(acted):
     path, s, did, _ = acted
     said = [n.payload for n in record.open(path).log("command")]
-    refused = [v["refused"] for v in said if "refused" in v]
+    refused = [v for v in said if "refused" in v]
     given = [v for v in said if "given" in v]
     assert len(refused) == s.report.counts["refused"] > 10
-    assert {(r["reason"], r["name"], abs(r["limit"])) for r in refused} == {("range", "vy", 5.0)}
+    assert {(r["refused"], r["name"], abs(r["limit"])) for r in refused} == {("range", "vy", 5.0)}
     assert len(given) == s.report.counts["approved"] > 10
     assert [tuple(v["given"]) for v in given] == [g for g in did.so_far() if isinstance(g, tuple)]
     clamped = [v for v in given if v["given"] != v["wanted"]]

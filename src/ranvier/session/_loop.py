@@ -26,7 +26,7 @@ from ranvier.stage import Align, Run, as_tuple
 from ranvier.stream import Block, Control, Events
 
 TURN = 0.02  # s that the loop waits for samples before it looks after everything else
-SILENT = 0.5  # part of the patience of an Align after which a silent stream is given up for now
+SILENT = 0.5  # part of the patience of an Align after which a silent stream is given up until it is heard again
 AHEAD = 0.75  # part of it by which others may run ahead of the first
 NEVER = 2**62
 COUNTED = (
