@@ -30,7 +30,7 @@ class Stored:
         What counts are multiplied with to be in `unit`, one number or one a channel, as for `channels.Scale`; None
         where the numbers are in their units already.
     unit
-        Unit behind the gain.
+        Unit behind the gain, one for all channels or one a channel.
     masked
         Whether each number comes with its validity, as a graph's outputs do.
     codec
@@ -40,7 +40,7 @@ class Stored:
 
     info: StreamInfo | EventInfo
     gain: float | tuple[float, ...] | None = None
-    unit: str | None = None
+    unit: str | tuple[str, ...] | None = None
     masked: bool = False
     codec: str | None = None
 
@@ -90,12 +90,14 @@ def _roles(name: str, stored: Stored, info: StreamInfo) -> list[tuple[str, str, 
         else f"{len(gains)} gains for {info.n_channels} channels" if len(gains) not in (1, info.n_channels)
         else "a gain that is 0, or beyond float32" if not all(1e-37 < abs(g) < 1e37 for g in gains)
         else "a gain without its unit" if stored.gain is not None and not stored.unit
+        else f"{len(stored.unit)} units for {info.n_channels} channels"
+        if isinstance(stored.unit, tuple) and len(stored.unit) != info.n_channels
         else ""
     )  # fmt: skip
     if wrong:
         raise ContractError(
             f"A recording needs streams of {', '.join(DTYPES)}, codecs among {', '.join(CODECS)} (delta for whole "
-            f"numbers), and one gain or one a channel with its unit; got {wrong} for {name!r}. Mend its description."
+            f"numbers), and one gain and unit or one a channel; got {wrong} for {name!r}. Mend its description."
         )
     roles = [("samples", info.dtype.name, info.shape, codec)]
     if stored.masked:
@@ -167,7 +169,8 @@ def read_streams(head: Mapping[str, Any]) -> list[Planned]:
 def _planned(said: Any, index: int) -> Planned:
     gain = said["gain"]
     gain = tuple(float(g) for g in gain) if isinstance(gain, list) else None if gain is None else float(gain)
-    masked, unit = bool(said["masked"]), None if said["unit"] is None else _text(said["unit"])
+    masked, unit = bool(said["masked"]), said["unit"]
+    unit = tuple(_text(u) for u in unit) if isinstance(unit, list) else None if unit is None else _text(unit)
     info, arrays = info_from_table(said["info"], tuple(DTYPES)), dict[str, Kept]()
     if isinstance(info, EventInfo):
         return Planned(_text(said["name"]), Stored(info, gain, unit, masked), arrays)

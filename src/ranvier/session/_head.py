@@ -6,9 +6,9 @@ from dataclasses import asdict
 from typing import Any
 
 from ranvier.act import guard_table
-from ranvier.channels import Scale
+from ranvier.channels import Pick, Scale
 from ranvier.session._fingerprint import fingerprint
-from ranvier.stage import Chain, Run, Stage, as_tuple, to_table
+from ranvier.stage import Chain, Parallel, Run, Stage, as_tuple, to_table
 from ranvier.stream import info_to_table
 
 OUTPUT = "output"  # name of the stream of what the graph puts out
@@ -43,7 +43,23 @@ def output_of(run: Run | None) -> dict[str, Any]:
 
 
 def stored_of(entrance: Stage) -> dict[str, Any]:
-    """Return gain and unit by which a recording makes of counts what the entrance makes of them."""
-    parts = entrance.stages if isinstance(entrance, Chain) else (entrance,)
-    scale = next((p for p in parts if isinstance(p, Scale)), None)
-    return {"gain": None, "unit": None} if scale is None else {"gain": scale.gain, "unit": scale.unit}
+    """Return gain and unit by which a recording makes of counts what the entrance makes of them.
+
+    Where channels differ in unit, the entrance ends with a branch for each stretch of channels of one unit.
+    """
+    for part in entrance.stages if isinstance(entrance, Chain) else (entrance,):
+        if isinstance(part, Scale):
+            return {"gain": part.gain, "unit": part.unit}
+        if isinstance(part, Parallel) and all(branches := [_branch(b) for b in part.branches]):
+            gains, units = zip(*[pair for branch in branches for pair in branch], strict=True)
+            return {"gain": gains, "unit": units}
+    return {"gain": None, "unit": None}
+
+
+def _branch(branch: Stage) -> list[tuple[float, str]]:
+    """Return gain and unit of each channel of ``Pick(names) | Scale``; nothing of anything else."""
+    match branch:
+        case Chain(stages=(Pick(what=tuple(names)), Scale(gain=gain, unit=unit))):
+            gains = gain if isinstance(gain, tuple) else (gain,) * len(names)
+            return [(g, unit) for g in gains]
+    return []

@@ -44,7 +44,7 @@ class Recording:
         self.names = list(given["streams"])
         self.outputs = {name: info_from_table(table) for name, table in given["outputs"].items()}
         streams = {
-            name: Stored(_info_of(said["ring"]), gain=_gain(said["gain"]), unit=said["unit"])
+            name: Stored(_info_of(said["ring"]), gain=_each(said["gain"]), unit=_each(said["unit"]))
             for name, said in given["streams"].items()
         }
         streams |= {name: Stored(info, masked=True) for name, info in self.outputs.items()}
@@ -214,7 +214,7 @@ def _refuse_another(path: Path, head: dict[str, Any]) -> None:
             )
 
 
-def _gain(value: Any) -> Any:
+def _each(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 

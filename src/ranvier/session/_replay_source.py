@@ -149,4 +149,10 @@ def _entrance(recording: Any) -> Stage:
     if isinstance(device, dict) and isinstance(device.get(signal.name), dict) and "entrance" in device[signal.name]:
         entrance: Stage = from_table(device[signal.name]["entrance"])
         return entrance
+    if isinstance(signal.unit, tuple):
+        n = signal.info.n_channels
+        gains = signal.gain if isinstance(signal.gain, tuple) else (signal.gain or 1.0,) * n
+        from ranvier.acquire._units import entrance as entrance_of
+
+        return entrance_of(signal.info.channels, list(gains), list(signal.unit), None, None)
     return Integrity() if signal.gain is None else Integrity() | Scale(signal.gain, signal.unit)

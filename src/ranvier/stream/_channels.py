@@ -98,8 +98,8 @@ class Channels:
             or [i for i, name in enumerate(self.names) if fnmatchcase(name, what)]
         )
 
-    def with_units(self, unit: str) -> Channels:
-        """Return the same channels with one unit for all."""
+    def with_units(self, unit: str | Sequence[str]) -> Channels:
+        """Return the same channels with one unit for all, or one each."""
         return Channels.of(self.names, self.kinds, unit, self.positions, self.groups)
 
     def __add__(self, other: Channels) -> Channels:
