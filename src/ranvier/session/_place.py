@@ -7,6 +7,13 @@ from pathlib import Path
 from ranvier.errors import ConfigError
 
 
+def need_path(given: object) -> Path | None:
+    """Return the path of a recording that is to be made; None where there is to be none."""
+    if given is None or isinstance(given, str | Path):
+        return None if given is None else Path(given)
+    raise ConfigError(f"Session needs a path to record to; got {ascii(given)[:80]}. Give a text that ends in .rvr.")
+
+
 def need_place(path: Path | None, resume: bool) -> None:
     """Refuse a path at which the recorder could not make a recording, or not go on with one; None is no path.
 

@@ -18,11 +18,12 @@ from ranvier.errors import ContractError, StateError
 from ranvier.session._budget import Budget
 from ranvier.session._compose import entered, need_patience, split
 from ranvier.session._cues import Cues
+from ranvier.session._given import named, need_kinds, need_length, need_one
 from ranvier.session._host import Host, undisturbed
 from ranvier.session._intake import Intake, fitter
 from ranvier.session._loop import NEVER, Loop
 from ranvier.session._notes import NoteWriter, notes_ring
-from ranvier.session._place import need_place
+from ranvier.session._place import need_path, need_place
 from ranvier.session._reader import Reader
 from ranvier.session._replay_source import Replay  # noqa: F401  makes replay: known
 from ranvier.session._report import Report
@@ -111,7 +112,7 @@ class Session:
         head: Mapping[str, Any] | None = None,
         look: Callable[[Any, list[Any]], None] | None = None,
     ) -> None:
-        self.sources = {"signal": source} if isinstance(source, Source) else dict(source)
+        self.sources: dict[str, Source] = named(source, Source, "a Source")
         if graph is not None and not isinstance(graph, Stage):
             raise ContractError(f"Session needs a fitted graph; got {type(graph).__name__}. Fit it first.")
         if (actuator is None) != (guard is None):
@@ -124,12 +125,14 @@ class Session:
         if not self.sources or (graph is None and record is None):
             raise ContractError("Session needs a source, and a graph or a recording to make; got neither. Give one.")
         self.graph, self.actuator, self.guard, self.budget = graph, actuator, guard, budget
-        self.markers, self.labels = dict(markers or {}), tuple(labels)
+        self.markers: dict[str, MarkerSource] = named(markers or {}, MarkerSource, "a MarkerSource")
+        self.labels = (labels,) if isinstance(labels, str) else tuple(labels)
         self._cues: Cues | None = None
         self.host, self.cores, self.look = host or Host(), cores, look
-        self.record = None if record is None else Path(record)
+        self.record = need_path(record)
         self.resume = resume
-        self.head = dict(head or {})
+        self.head = head or {}
+        need_kinds(self)
         self._running = False
         self._ending, self._idle = RLock(), Event()
         self._forget()
@@ -286,6 +289,9 @@ class Session:
         loop = self._loop
         if loop is None or not self._running:
             raise StateError("Session.run needs a session that was started. Write: with session: session.run().")
+        if self._thread:
+            raise StateError("Session.run needs a session whose loop does not run; it runs already. Wait for its end.")
+        need_length(minutes, seconds, samples)
         length = 60 * minutes + seconds
         ended = stop or (lambda: False)
         self._thread = get_ident()
@@ -304,6 +310,7 @@ class Session:
             self._thread = 0
             self._idle.set()
         self.report.ended = self._wish or why
+        self.report.update()
         return self.report
 
     def _flow(self) -> None:
@@ -322,6 +329,7 @@ class Session:
         """
         if not self._rings:
             raise StateError("Session.viewer needs a session that was started. Start it first.")
+        need_one(port, self.sources)
         return self._rings[list(self.sources).index(port)].reader(newest=newest)
 
     def wish(self, why: str) -> None:

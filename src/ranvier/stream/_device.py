@@ -4,18 +4,32 @@ from __future__ import annotations
 
 import abc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import RLock
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
-from ranvier.errors import StateError
+from ranvier.errors import DeviceError, RanvierError, StateError
 
 if TYPE_CHECKING:
     from typing import Self
 
 HostClock = Callable[[], int]  # host time [ns]; time.monotonic_ns, or a virtual one in tests
 Phase = Literal["closed", "open", "running"]
+
+
+@contextmanager
+def _told(device: Device, done: str, hint: str = "") -> Iterator[None]:
+    """Say which device it was, whatever its driver raises."""
+    try:
+        yield
+    except RanvierError:
+        raise
+    except Exception as e:
+        raise DeviceError(
+            f"{type(device).__name__} cannot be {done}: {type(e).__name__}: {e}. {hint}Look at the device."
+        ) from e
 
 
 class Device(abc.ABC):
@@ -49,7 +63,8 @@ class Device(abc.ABC):
         with self._changing:
             self._need("open", "closed")
             try:
-                self._open()
+                with _told(self, "opened"):
+                    self._open()
             except BaseException:
                 self._close()
                 raise
@@ -67,7 +82,8 @@ class Device(abc.ABC):
             self._need("start", "open")
             self._clock = clock
             try:
-                self._start()
+                with _told(self, "started"):
+                    self._start()
             except BaseException:
                 self._stop()
                 raise
@@ -78,7 +94,8 @@ class Device(abc.ABC):
         with self._changing:
             if self._phase == "running":
                 self._phase = "open"
-                self._stop()
+                with _told(self, "stopped", "It may not be in its safe state. "):
+                    self._stop()
 
     def close(self) -> None:
         """Stop and let go of it; always safe to call."""
@@ -88,7 +105,8 @@ class Device(abc.ABC):
             finally:
                 if self._phase == "open":
                     self._phase = "closed"
-                    self._close()
+                    with _told(self, "closed"):
+                        self._close()
 
     def __enter__(self) -> Self:
         self.open()
