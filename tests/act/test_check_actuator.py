@@ -8,6 +8,7 @@ from threading import Event, Thread
 import pytest
 
 from ranvier.act import UDP, Cursor, Log, LSLMarkers, Serial, Watchdog
+from ranvier.errors import DeviceError
 from ranvier.testing import ConformanceError, check_actuator
 
 from .fakes import Lags, Memory, Miscounts, NeverStops, Raises, TakesAnything, Waits
@@ -61,7 +62,7 @@ def test_a_send_does_not_wait_for_a_stop_that_takes_its_time():
 
 
 def test_a_stop_that_raises_is_not_hidden():
-    with pytest.raises(OSError, match="the device is gone"):
+    with pytest.raises(DeviceError, match="the device is gone"):
         check_actuator(Raises)
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ranvier.errors import StateError
+from ranvier.errors import DeviceError, StateError
 from ranvier.stream import Device
 
 NEXT = {("open", "closed"): "open", ("start", "open"): "running", ("stop", "running"): "open"}
@@ -51,17 +51,17 @@ def test_any_order_reaches_the_described_phase_and_stop_and_close_never_raise(ve
 
 def test_what_fails_half_way_is_made_safe():
     lamp = Lamp("_open")
-    with pytest.raises(OSError, match="_open"):
+    with pytest.raises(DeviceError, match="_open"):
         lamp.open()
     assert (lamp.phase, lamp.did) == ("closed", ["_open", "_close"])
     lamp = Lamp("_start")
-    with pytest.raises(OSError, match="_start"), lamp:
+    with pytest.raises(DeviceError, match="_start"), lamp:
         pass
     assert (lamp.phase, lamp.did) == ("closed", ["_open", "_start", "_stop", "_close"])
 
 
 def test_a_failing_stop_still_closes():
     lamp = Lamp("_stop")
-    with pytest.raises(OSError, match="_stop"), lamp:
+    with pytest.raises(DeviceError, match="_stop"), lamp:
         pass
     assert (lamp.phase, lamp.did) == ("closed", ["_open", "_start", "_stop", "_close"])

@@ -73,10 +73,10 @@ class Recorder:
         self.process = self._spawn(False)
         self._thread.start()
         if not self._ready.wait(READY) or self.health["state"] == "failed":
-            why = self.health.get("error") or f"no word from it for {READY:g} s"
+            why = str(self.health.get("error") or f"no word from it for {READY:g} s").rstrip(".")
             self.close()
             raise StateError(
-                f"The recorder cannot record to {self._given['path']}: {why} Mend that, or record elsewhere."
+                f"The recorder cannot record to {self._given['path']}: {why}. Mend that, or record elsewhere."
             )
 
     def _spawn(self, again: bool) -> subprocess.Popen[bytes]:

@@ -216,8 +216,10 @@ def _compare(info: Any, there: list[Block], again: list[Block], verdict: Verdict
     verdict.missing, verdict.more = max(verdict.missing, len(i) - len(both)), max(verdict.more, len(j) - len(both))
     verdict.identical &= not (verdict.missing or verdict.more)
     verdict.decisions = max(verdict.decisions, len(both))
+    if not len(both):  # a session may end before the first decision
+        return
     x, v, y, w = x[a].reshape(len(a), -1), v[a].reshape(len(a), -1), y[b].reshape(len(a), -1), w[b].reshape(len(a), -1)
-    same = (x.view(np.uint8) == y.view(np.uint8)).all(axis=1) & (v == w).all(axis=1) if len(a) else np.ones(0, bool)
+    same = (x.view(np.uint8) == y.view(np.uint8)).all(axis=1) & (v == w).all(axis=1)
     for k in np.flatnonzero(~same)[:SHOWN]:
         _differ(
             verdict,
