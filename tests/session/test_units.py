@@ -1,4 +1,7 @@
-"""Channels of several units: what was recorded opens in the units that were live, to the bit."""
+"""Channels of several units: a recording opens in those that were live, to the bit, and says when it began."""
+
+import time
+from datetime import datetime
 
 import numpy as np
 
@@ -17,6 +20,7 @@ def test_amplifiers_and_digital_inputs_keep_their_units(tmp_path):
     kinds, units = ["spikes", "spikes", "trigger"], ["uV", "uV", "1"]
     rec = record.from_array(counts, 30_000, ["a", "b", "t"], kind=kinds, unit=units, scale=[0.195, 0.195, 1.0])
     source = IntanRHX(channels="A-000..A-001,DIGITAL-IN-01")
+    began = time.time()
     with RhxServer(rec, port=0) as server:
         source.port = server.port
         with Session(source, record=tmp_path / "x.rvr") as session:
@@ -24,6 +28,7 @@ def test_amplifiers_and_digital_inputs_keep_their_units(tmp_path):
 
     live = Run(source.entrance, source.info)
     found = record.open(tmp_path / "x.rvr")
+    assert began <= datetime.fromisoformat(found.entities.start).timestamp() <= time.time()
     assert found.info.channels == live.info.channels
     assert found.info.channels.units == ("uV", "uV", "1")
     raw = np.concatenate([d.samples for d in found.signal.blocks()])

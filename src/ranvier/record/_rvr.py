@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -112,7 +113,7 @@ class RvrRecording(BaseRecording):
         super().__init__(
             info=info.but(dtype=np.dtype(np.float32)),
             segments=segments,
-            entities=_entities(path, self.head),
+            entities=_entities(path, self.head, self._signal),
             files=[f for p in parts for f in (p.folder / HEAD, *p.logs())] + self._signal.index.files(),
             notes=notes,
             labels=labels,
@@ -231,10 +232,23 @@ def _between(index: Index, start: int, stop: int) -> npt.NDArray[Any]:
     return index.read(place, place + stop - start)
 
 
-def _entities(path: Path, head: Mapping[str, Any]) -> Entities:
+def _entities(path: Path, head: Mapping[str, Any], signal: RawStream) -> Entities:
     said = head.get("entities")
     given = {k: str(v) for k, v in said.items() if k in _ENTITIES} if isinstance(said, Mapping) else {}
-    return entities_of(path, **given)
+    return entities_of(path, **{"start": _begun(head, signal), **given})
+
+
+def _begun(head: Mapping[str, Any], signal: RawStream) -> str:
+    """Return when sample 0 was there, by the wall clock as it was when the recording began; empty if unknown."""
+    if not len(signal.index.records) or not signal.info.rate:
+        return ""
+    first, clock = signal.index.records[0], head["clock"]
+    before = (int(first["first"]) + int(first["n"])) / float(signal.info.rate)
+    wall = (int(first["host"]) + int(clock["time_ns"]) - int(clock["monotonic_ns"])) * 1e-9 - before
+    try:
+        return datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds")
+    except (ValueError, OverflowError, OSError):
+        return ""
 
 
 def _open_parts(path: Path, partial: bool) -> tuple[list[Part], list[str]]:

@@ -185,6 +185,11 @@ class Replayed:
 def replay(path: str | Path) -> Replayed:
     """Open a recorded session to run it again.
 
+    Parameters
+    ----------
+    path
+        An `.rvr` recording with a graph.
+
     Examples
     --------
     ``session.replay("s02.rvr").check().identical``
@@ -295,7 +300,17 @@ class Shadow:
 
 
 def shadow(replayed: Replayed, other: Stage, advance: Callable[[float], None] = lambda _: None) -> Shadow:
-    """Let another graph decide on the inputs of a recorded session, and compare."""
+    """Let another graph decide on the inputs of a recorded session, and compare.
+
+    Parameters
+    ----------
+    replayed
+        The session.
+    other
+        The graph; fitted, for the same inputs.
+    advance
+        Called with the number of samples that have flowed in; each flows twice.
+    """
     mine, mine_out = replayed.decisions(None, None, advance)
     theirs, theirs_out = replayed.decisions(other, None, advance)
     (i, x, v), (j, y, w) = _at_source(mine, mine_out), _at_source(theirs, theirs_out)
