@@ -81,7 +81,7 @@ def child(path, status, graph, actuator):
     def told():
         said = s.report.recording or s._recorder.health
         status["recorder"], status["deaths"] = said.get("pid", 0), said.get("deaths", 0)
-        status["durable"], status["loop"] = said.get("durable", {}).get("signal", 0), s._loop._stops[0]
+        status["durable"], status["loop"] = said.get("durable", {}).get("signal", 0), s._loop.counts["samples"]
         status["standby"] = said.get("standby", False)
         status["running"] = said["state"] == "recording"
         return bool(status["wish"])

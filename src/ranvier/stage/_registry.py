@@ -6,10 +6,12 @@ from importlib import import_module
 from typing import Any
 
 from ranvier.errors import ConfigError
+from ranvier.stage._align import Align
 from ranvier.stage._stage import Stage
 from ranvier.stage._trainable import Trainable
 
 ROOMS = ("channels", "denoise", "features", "decode", "act")
+JOIN = "stage.Align"  # what joins streams lies in no room of its own
 
 
 def _plugins() -> Any:
@@ -35,6 +37,8 @@ def builtin() -> dict[str, type]:
 
 def resolve(use: Any, key: str = "use") -> type:
     """Return the class behind ``denoise.Bandpass`` or an installed entry point of group ``ranvier.stages``."""
+    if use == JOIN:
+        return Align
     if isinstance(use, str):
         room = use.split(".")[0]
         if room in ROOMS and use.count(".") == 1:
@@ -63,6 +67,8 @@ def resolve(use: Any, key: str = "use") -> type:
 def name_of(thing: Any) -> str:
     """Return the name by which `resolve` finds the class of a stage."""
     cls = type(thing)
+    if cls is Align:
+        return JOIN
     parts = cls.__module__.split(".")
     if parts[0] == "ranvier" and len(parts) > 1 and parts[1] in ROOMS:
         return f"{parts[1]}.{cls.__name__}"
