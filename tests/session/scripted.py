@@ -90,10 +90,10 @@ def packets(x, size=10, start=0):
     return [(start + k, x[k : k + size]) for k in range(0, len(x), size)]
 
 
-def outputs(source, graph, **more):
+def outputs(source, graph, samples=0, **more):
     """Run a session to its end; return index, numbers and mask of all that came out, and the session."""
     kept = []
     with Session(source, graph, look=lambda out, said: kept.append(out.copy()), **more) as s:
-        s.run(seconds=60)
+        s.run(seconds=60, samples=samples)
     index = [np.arange(b.start, b.stop) if b.at is None else b.at for b in kept]
     return np.concatenate(index), np.concatenate([b.data for b in kept]), np.concatenate([b.valid for b in kept]), s

@@ -2,7 +2,6 @@
 
 import socket
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ from ranvier.errors import DeviceError, FormatError
 from ranvier.session import Replay, Session, _session, replay
 from ranvier.stage import EVENTS, SIGNAL, Align, Graph, Node, Run
 from ranvier.stream import Block
-from tests.session.scripted import Script, noise, packets
+from tests.session.scripted import Script, noise, outputs, packets
 
 BAND = denoise.Bandpass(8, 30)
 
@@ -120,10 +119,8 @@ def test_what_the_loop_has_not_seen_is_recorded_and_left_out_in_a_replay(tmp_pat
 
 # markers -----------------------------------------------------------------------------------------------
 def epochs():
-    return Graph(
-        (SIGNAL, EVENTS), (Node("band", BAND, ("signal",)), Node("epoch", features.Epoch(0.0, 0.2), ("band", "events"))),
-        ("epoch",),
-    )  # fmt: skip
+    nodes = Node("band", BAND, ("signal",)), Node("epoch", features.Epoch(0.0, 0.2), ("band", "events"))
+    return Graph((SIGNAL, EVENTS), nodes, ("epoch",))
 
 
 def test_markers_enter_the_graph_late_ones_are_kept_aside(tmp_path):
@@ -173,25 +170,17 @@ def test_recordings_of_every_kind_are_sources(tmp_path, shared):
     edf = next(iter(sorted((shared / "eegmmidb_s001").glob("*R04.edf"))), None)
     if edf is None:
         pytest.skip("no EDF there")
-    x = noise(3000, 5)
-    array = record.from_array(x, rate=1000)
-    for given, want, rate in ((array, x, 1000), (edf, None, None)):
-        recording = given if want is not None else record.open(given)
-        rows = [b.data for b in recording.blocks(1000, 0, 3000)]
-        want = np.concatenate(rows)[:3000]
-        kept = []
-        with Session(
-            Replay(given if rate else str(given), speed=0), denoise.Highpass(0.1) , look=lambda o, v: kept.append(o.copy())
-        ) as s:  # fmt: skip
-            s.run(samples=3000)
-        source = Replay(given if rate else str(given), speed=0)
+    front, x = denoise.Highpass(0.1), noise(3000, 5)
+    for given, recording in ((record.from_array(x, rate=1000), None), (str(edf), record.open(edf))):
+        rows = [b.data for b in (recording or given).blocks(1000, 0, 3000)]
+        index, got, _, s = outputs(Replay(given, speed=0), front, samples=3000)
+        source = Replay(given)
         source.open()
-        info = source.entrance.describe(source.info)
+        want = Run(front, source.entrance.describe(source.info)).push(Block(np.concatenate(rows), 0))
         source.close()
-        run = Run(denoise.Highpass(0.1), info)
-        there = run.push(Block(want, 0)).data
-        got = np.concatenate([b.data for b in kept])
-        assert got[:3000].tobytes() == there[: len(got)].tobytes()
+        assert s.report.ended == "samples"
+        assert index[2999] == 2999
+        assert got[:3000].tobytes() == want.data.tobytes()
 
 
 def test_a_recording_that_is_not_there():

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from ranvier.acquire import MarkerSource
 from ranvier.act import Map
 from ranvier.denoise import Integrity
 from ranvier.errors import ContractError
 from ranvier.features import Epoch
-from ranvier.stage import Chain, Graph, Node, Parallel, Stage, chain
+from ranvier.stage import Align, Chain, Graph, Node, Parallel, Stage, chain
 
 LAG = 0.1  # s by which markers come later than their watermark at most, while the loop keeps up
 
@@ -74,3 +75,14 @@ def need_patience(graph: Stage, markers: Mapping[str, MarkerSource]) -> None:
             f"Session needs Epoch to wait for markers as long as they may take, {wait:g} s (their watermark and "
             f"{LAG:g} s); got patience={least:g} s. Give Epoch a longer patience, or the markers a shorter watermark."
         )
+
+
+def find_align(graph: Stage) -> tuple[str, Any] | None:
+    """Return the first `Align` of a graph with its path; None where there is none."""
+    return next((found for found in walk(graph) if isinstance(found[1], Align)), None)
+
+
+def lateness(align: tuple[str, Any] | None, names: Sequence[str]) -> list[float]:
+    """Return the time of sample 0 of each signal of a graph after that of the first [s], as its `Align` has it."""
+    late = dict(zip(align[1].names, align[1].offsets, strict=True)) if align else {}
+    return [late.get(name, 0.0) for name in names]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 import numpy as np
 
 from ranvier.errors import FormatError, StateError
+from ranvier.session._compose import find_align, lateness
 from ranvier.session._cues import events_of
+from ranvier.session._loop import AHEAD
 from ranvier.stage import Run, as_tuple
 from ranvier.stream import Array, Block, Control, info_from_table
 
@@ -25,7 +28,7 @@ class Turn:
     samples: Array
     start: int
     life: int
-    host: float  # when its last sample was there [ns]
+    time: float  # of its end, by what was counted [s]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,26 +115,39 @@ class Inputs:
         """Of all ports."""
         return sum(b - a for r in self.raw for a, b in r.stretches)
 
-    def turns(self, size: int | None) -> Iterator[Turn]:
-        """Yield the samples in blocks of at most `size`, those of several ports in the order in which they came."""
-        flows = [self._flow(port, size) for port in range(len(self.ports))]
+    def turns(self, size: int | None, late: Sequence[float], ahead: float) -> Iterator[Turn]:
+        """Yield the samples in blocks of at most `size`, those of several ports interleaved.
+
+        Parameters
+        ----------
+        size
+            Samples; None for as recorded.
+        late
+            Time of sample 0 of each port after that of the first [s].
+        ahead
+            How far others may run ahead of the first [s].
+        """
+        flows = [self._flow(port, size, late[port]) for port in range(len(self.ports))]
         heads = [next(f, None) for f in flows]
+        reached = 0.0
         while there := [h for h in heads if h is not None]:
-            turn = min(there, key=lambda h: (h.life, h.host))
+            turn, first = min(there, key=lambda h: (h.life, h.time)), heads[0]
+            if first is not None and first.life == turn.life and turn.time > reached + ahead:
+                turn = first
+            if turn.port == 0:
+                reached = turn.time
             yield turn
             heads[turn.port] = next(flows[turn.port], None)
 
-    def _flow(self, port: int, size: int | None) -> Iterator[Turn]:
-        period = 1e9 / float(self.infos[port].rate)
+    def _flow(self, port: int, size: int | None, late: float) -> Iterator[Turn]:
+        rate = float(self.infos[port].rate)
         begins = [life.stops[port] for life in self.lives]
         for d in self.raw[port].blocks(size):
-            stop = d.start + len(d.samples)
-            pieces = [(d.start, stop)]
+            pieces = [(d.start, d.start + len(d.samples))]
             for a, b in (*self.unseen[port], *((i, i) for i in begins)):
                 pieces = [p for x, y in pieces for p in ((x, min(y, a)), (max(x, b), y)) if p[0] < p[1]]
             for x, y in pieces:
-                life = sum(i <= x for i in begins)
-                yield Turn(port, d.samples[x - d.start : y - d.start], x, life, d.arrival - (stop - y) * period)
+                yield Turn(port, d.samples[x - d.start : y - d.start], x, sum(i <= x for i in begins), y / rate + late)
 
     def through(self, run: Run, size: int | None, advance: Callable[[float], None]) -> list[Block]:
         """Let everything flow through a graph; return what came out first, in memory of its own."""
@@ -139,7 +155,9 @@ class Inputs:
         controls, life, told = deque(self.controls), 0, 0
         out: list[Block] = []
         stops = [0] * len(self.ports)
-        for turn in self.turns(size):
+        align = find_align(run.stage) if len(self.ports) > 1 else None
+        late = lateness(align, [p.name for p in run.stage.inputs if p.kind == "signal"])
+        for turn in self.turns(size, late, AHEAD * align[1].patience if align else inf):
             if turn.life != life:
                 told = next((e.events for e in self.lives[life : turn.life] if e.events is not None), told)
                 life = turn.life

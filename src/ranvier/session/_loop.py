@@ -13,7 +13,7 @@ import numpy as np
 from ranvier.act import Actuator, Approved, Command, Commands, Guard, Refused, note
 from ranvier.errors import RanvierError
 from ranvier.session._budget import Budget
-from ranvier.session._compose import walk
+from ranvier.session._compose import find_align, lateness
 from ranvier.session._cues import Cues
 from ranvier.session._histogram import Histogram
 from ranvier.session._host import Spare
@@ -22,11 +22,11 @@ from ranvier.session._notes import NoteWriter
 from ranvier.session._output import pack
 from ranvier.session._reader import Reader
 from ranvier.session._waiting import Together
-from ranvier.stage import Align, Run, as_tuple
+from ranvier.stage import Run, as_tuple
 from ranvier.stream import Block, Control, Events
 
 TURN = 0.02  # s that the loop waits for samples before it looks after everything else
-SILENT = 0.5  # part of the patience of an Align after which a silent stream is given up until it is heard again
+LATE, AGAIN = 0.5, 0.25  # parts of the patience of an Align: who lags more is given up, who lags less is taken back
 AHEAD = 0.75  # part of it by which others may run ahead of the first
 NEVER = 2**62
 COUNTED = (
@@ -93,7 +93,6 @@ class Loop:
         self.counts = dict.fromkeys(COUNTED, 0)
         self.stopping = ""  # why the loop ends of itself
         self._stops = [intake.begin for intake in self.intakes] or [0] * len(self.readers)
-        self._heard = [0] * len(self.readers)
         self._silent = [False] * len(self.readers)
         self._controls = 0
         self._events = Events(0, 0)
@@ -113,11 +112,8 @@ class Loop:
             run.meter(self._measure)
             self._ports = [p.kind for p in run.stage.inputs]
             self._names = [p.name for p in run.stage.inputs if p.kind == "signal"]
-            aligns = (found for found in walk(run.stage) if isinstance(found[1], Align))
-            self._align = next(aligns, None) if len(self.readers) > 1 else None
-            if self._align:
-                late = dict(zip(self._align[1].names, self._align[1].offsets, strict=True))
-                self._late = [late.get(name, 0.0) for name in self._names]
+            self._align = find_align(run.stage) if len(self.readers) > 1 else None
+            self._late = lateness(self._align, self._names)
 
     def _measure(self, part: str) -> Callable[[int], None]:
         """Return what counts the times of a part of the plan."""
@@ -128,7 +124,6 @@ class Loop:
         together, spare, clock = Together(self.readers), Spare(), time.monotonic_ns
         alone = len(self.readers) == 1 and len(self._ports) == 1
         reader = self.readers[0]
-        self._heard = [clock()] * len(self.readers)
         samples = min(samples + self._stops[0], NEVER)
         while not self.stopping:
             if stop():
@@ -147,7 +142,7 @@ class Loop:
                     return "source"  # nothing can come of the others alone
                 reader.wait(TURN)
             now = clock()
-            self._look_after(now)
+            self._look_after()
             spare.use(now)
             if now >= until:
                 return "time"
@@ -155,7 +150,7 @@ class Loop:
 
     def finish(self) -> None:
         """Write down what is left to say when nothing comes any more: the latencies of all, and what devices said."""
-        self._look_after(time.monotonic_ns())
+        self._look_after()
         if self.cues is not None:  # what was on its way when the samples ended did not enter the graph
             self.cues.hear(self.intakes[0], self._stops[0], self._stops[0])
             for sample, payload in self.cues.last():
@@ -170,20 +165,18 @@ class Loop:
         """One block of each source that has one; return whether there was any."""
         any_ = False
         for port, r in enumerate(self.readers):
-            if self._align and port and self._is_ahead(port, self._align[1].patience * AHEAD):
-                self._heard[port] = time.monotonic_ns()  # not silent: it waits, in its ring, for the first
-                continue
+            if self._align and port and self._lag(port) < -AHEAD * self._align[1].patience:
+                continue  # it waits, in its ring, for the first
             block = r.read()
             if block is not None:
                 any_ = True
                 self._turn(port, block, r)
         return any_
 
-    def _is_ahead(self, port: int, most: float) -> bool:
-        """Say whether a source is that far [s] ahead of the first one."""
-        first, r = self.readers[0].info.rate, self.readers[port]
-        ahead: float = self._stops[port] / float(r.info.rate) + self._late[port] - self._stops[0] / float(first)
-        return ahead > most
+    def _lag(self, port: int) -> float:
+        """Return how far a source is behind the first one, by what came of both [s]."""
+        first, mine = float(self.readers[0].info.rate), float(self.readers[port].info.rate)
+        return self._stops[0] / first - self._stops[port] / mine - self._late[port]
 
     def _turn(self, port: int, block: Block, reader: Reader) -> None:
         """One block: through the graph, and what comes of it to where it belongs."""
@@ -200,7 +193,6 @@ class Loop:
             self._overtaken(port, stop)
             return
         self._stops[port] = self.intakes[port].taken = stop
-        self._heard[port] = done
         if port == self._clocked:
             self._arrived = reader.arrival
         if first is not None and first.n:
@@ -327,7 +319,7 @@ class Loop:
             for silent in (p for p in range(1, len(self.readers)) if self._silent[p]):
                 self._give_up(silent)
 
-    def _look_after(self, now: int) -> None:
+    def _look_after(self) -> None:
         """Write down what the devices' threads said, and give up or take back silent streams."""
         for port, intake in enumerate(self.intakes):
             while intake.said:
@@ -336,12 +328,12 @@ class Loop:
         while self.cues is not None and self.cues.gone:
             self._say("gap", self._stops[0], self.cues.gone.popleft())
         if self._align:
-            self._listen(now)
+            self._listen()
 
-    def _listen(self, now: int) -> None:
-        """Send `Align` a timeout for a stream that fell silent, and a resume when it is heard again."""
+    def _listen(self) -> None:
+        """Send `Align` a timeout for a stream that has fallen behind, and a resume when it is there again."""
         for port in range(1, len(self.readers)):
-            silent = now - self._heard[port] > self._align[1].patience * SILENT * 1e9
+            silent = self._lag(port) > self._align[1].patience * (AGAIN if self._silent[port] else LATE)
             if silent != self._silent[port]:
                 self._silent[port] = silent
                 if silent:
