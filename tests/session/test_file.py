@@ -40,6 +40,16 @@ def test_a_whole_file_is_read(tmp_path):
         ({"watchdog": 0}, "watchdog"),
         ({"host.cores": 0}, "host.cores"),
         ({"seconds": "long"}, "seconds"),
+        ({"seconds": "1"}, "seconds"),
+        ({"seconds": True}, "seconds"),
+        ({"watchdog": True}, "watchdog"),
+        ({"budget.age": True}, "budget.age"),
+        ({"guard.limits": [{"name": "vx", "unit": "1", "high": True}]}, "guard.limits.0.high"),
+        ({"host.cores": True}, "host.cores"),
+        ({"host.cores": 10**30}, "host.cores"),
+        ({"host.realtime": "yes"}, "host.realtime"),
+        ({"labels": [1]}, "labels.0"),
+        ({"labels": "go"}, "labels"),
     ],
 )
 def test_what_is_wrong_is_named(change, said):

@@ -41,7 +41,7 @@ class GuardTable(_Strict):
 
     max_age: float = Field(float("inf"), gt=0, description="Largest age of a command's newest input (s).")
     min_confidence: float | None = None
-    limits: tuple[LimitTable, ...] = ()
+    limits: tuple[LimitTable, ...] = Field((), strict=False)
 
 
 class HostTable(_Strict):
@@ -50,7 +50,7 @@ class HostTable(_Strict):
     realtime: bool = False
     core: int | None = None
     spin: float = Field(default=0.0, ge=0, le=0.01, description="How long the loop is awake before a block is due (s).")
-    cores: int = Field(default=1, ge=1, description="Threads that may share the channels of the loop.")
+    cores: int = Field(default=1, ge=1, le=1024, description="Threads that may share the channels of the loop.")
 
 
 class DoctorTable(_Strict):
@@ -67,8 +67,10 @@ class SessionFile(_Strict):
     pipeline: str | None = Field(None, description="Pipeline or model file, relative to this one, or a shipped one.")
     source: str | Table | None = Field(None, description='Such as "lsl:name=EEG", or a table with use = "acquire.LSL".')
     sources: dict[str, str | Table] = Field({}, description="Several sources by name, instead of source.")
-    markers: tuple[str | Table, ...] = Field((), description='Such as "udp:127.0.0.1:5006?latency=0.01".')
-    labels: tuple[str, ...] = Field((), description="Labels of markers that enter the graph, in order of their codes.")
+    markers: tuple[str | Table, ...] = Field((), strict=False, description='Such as "udp:127.0.0.1:5006?latency=0.01".')
+    labels: tuple[str, ...] = Field(
+        (), strict=False, description="Labels of markers that enter the graph, in order of their codes."
+    )
     map: Table | None = Field(None, description="Parameters of act.Map, where the pipeline does not end with one.")
     budget: BudgetTable | None = None
     guard: GuardTable | None = None
@@ -128,7 +130,7 @@ def check_session(table: Mapping[str, Any], name: str = "session") -> SessionFil
     if odd is not None:
         raise ConfigError(f"{name}: {odd} needs text without control characters; got some. Mend the value.")
     try:
-        found = SessionFile.model_validate(table, strict=False)
+        found = SessionFile.model_validate(table)
     except ValidationError as e:
         first = e.errors()[0]
         where = ".".join(str(p) for p in first["loc"] if p not in ("str", "dict[str,any]"))
