@@ -21,6 +21,25 @@ AGAIN = (0.2, 0.5, 1.0, 2.0, 5.0)  # s before each attempt to reach a lost devic
 Said = tuple[str, int, dict[str, Any]]  # kind of note, sample, payload
 
 
+class Post(deque[Any]):
+    """A queue of fixed size between two threads, without a lock; what falls out of its front is counted.
+
+    Attributes
+    ----------
+    dropped
+        How much was never taken.
+    """
+
+    def __init__(self, room: int) -> None:
+        super().__init__(maxlen=room)
+        self.dropped = 0
+
+    def append(self, x: Any) -> None:
+        if len(self) == self.maxlen:
+            self.dropped += 1
+        super().append(x)
+
+
 class Intake:
     """Carries what a source delivers into a ring, in a thread of its own, and finds a lost device again.
 
@@ -39,7 +58,7 @@ class Intake:
     Attributes
     ----------
     said
-        What the loop should write down: the loop takes it from the left. A queue that threads share without a lock.
+        What the loop should write down, as `Said`: the loop takes it from the left.
     marks
         Marks that the device itself reported.
     failure
@@ -50,11 +69,11 @@ class Intake:
 
     def __init__(self, source: Source, ring: Ring, fitter: Any = None, begin: int = 0, wall: int = 0) -> None:
         self.source, self.ring, self.fitter = source, ring, fitter
-        self.said: deque[Said] = deque(maxlen=4096)
-        self.marks: deque[Mark] = deque(maxlen=65536)
+        self.said = Post(4096)  # of Said
+        self.marks = Post(65536)  # of Mark
         self.failure: RanvierError | None = None
         self.clock: Any = None  # the newest fit
-        self.fits: deque[Any] = deque(maxlen=4096)  # those that the loop has not taken yet
+        self.fits = Post(4096)  # clock fits that the loop has not taken yet
         self.reconnected = self.taken = 0
         self._room = ring.block * ring.slots // 4
         self._stop = Event()

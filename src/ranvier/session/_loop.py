@@ -159,7 +159,9 @@ class Loop:
         for name, histogram in self.latency.items():
             self._say("latency", self._stops[0], {"of": name, **histogram.as_table()})
         for port, intake in enumerate(self.intakes):
-            self._say("health", self._stops[port], {"counters": intake.source.counters.as_dict()}, port)
+            dropped = {"words": intake.said.dropped, "marks": intake.marks.dropped, "fits": intake.fits.dropped}
+            counters = intake.source.counters.as_dict()
+            self._say("health", self._stops[port], {"counters": counters, "dropped": dropped}, port)
 
     def _turns(self) -> bool:
         """One block of each source that has one; return whether there was any."""
