@@ -51,7 +51,8 @@ class Report:
             fit = intake.clock
             self.sources[name] = {
                 **intake.source.counters.as_dict(), "overrun_samples": reader.lost_samples,
-                "reconnected": intake.reconnected, "words_dropped": intake.said.dropped + intake.marks.dropped, "failure": str(intake.failure or ""),
+                "reconnected": intake.reconnected,
+                "words_dropped": intake.said.dropped + intake.marks.dropped, "failure": str(intake.failure or ""),
                 "rate": float(1 / fit.period) if fit else None,
                 "clock_uncertainty_us": fit.uncertainty * 1e6 if fit else None,
             }  # fmt: skip
