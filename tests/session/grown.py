@@ -59,9 +59,9 @@ class Noise(Source):
 
 
 def resident(pid):
-    """Bytes of a process that are in memory and its own."""
+    """Bytes of a process that are in memory."""
     fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
-    return 1024 * (int(fields["RssAnon"].split()[0]))
+    return 1024 * int(fields["VmRSS"].split()[0])
 
 
 def main():
