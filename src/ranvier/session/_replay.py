@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ranvier import record
-from ranvier.errors import ConfigError, FormatError, ModelError
+from ranvier.errors import ConfigError, FormatError, ModelError, RanvierError
 from ranvier.session._compose import entered, split
 from ranvier.session._fingerprint import fingerprint
 from ranvier.session._head import OUTPUT
@@ -93,10 +93,19 @@ class Replayed:
                 f"A replay needs a recording of a session with a graph; {path} has none. Make one with ranvier live "
                 "--record, or run a pipeline over it with ranvier run."
             )
-        self.ports = list(self.head["device"])
-        self.entrances = [from_table(self.head["device"][p]["entrance"]) for p in self.ports]
-        self.graph = self._graph()
-        self.inputs = Inputs(recording, self.ports)
+        try:
+            self.ports = list(self.head["device"])
+            self.entrances = [from_table(self.head["device"][p]["entrance"]) for p in self.ports]
+            self.environment = self.head["session"].get("environment", {}).get("hash")
+            self.graph = self._graph()
+            self.inputs = Inputs(recording, self.ports)
+        except (AttributeError, KeyError, IndexError, TypeError, ValueError) as e:
+            if isinstance(e, RanvierError):
+                raise
+            raise FormatError(
+                f"A replay needs what a session says of itself; {path} says something else ({type(e).__name__}: "
+                f"{str(e)[:80]}). It was not written by this version of Ranvier, or was edited."
+            ) from e
 
     def _graph(self) -> Stage:
         note = next(iter(self.recording.log("graph")), None)
@@ -147,9 +156,8 @@ class Replayed:
         sizes = self.sizes() if sizes is None else list(sizes)
         there = self.recorded()
         tags = entered(self.entrances, split(self.graph)[0]).tags
-        environment = self.head.get("session", {}).get("environment", {}).get("hash")
         verdict = Verdict(
-            blocks=list(sizes), same_environment=environment == fingerprint()["hash"], exactness=tags.exactness,
+            blocks=list(sizes), same_environment=self.environment == fingerprint()["hash"], exactness=tags.exactness,
             bound=tags.bound,
         )  # fmt: skip
         for size in sizes:
