@@ -211,7 +211,7 @@ def test_what_fails_on_the_way_out_does_not_stop_the_rest():
 
     did._stop = gone
     s = Session(source, named(BAND, source), actuator=did, guard=Guard())
-    with pytest.raises(RuntimeError, match="fell off"), s:
+    with pytest.raises(DeviceError, match="fell off"), s:
         s.run()
     assert source.phase == "closed"
     assert did.phase == "closed"
