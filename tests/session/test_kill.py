@@ -174,7 +174,7 @@ def test_a_killed_session_loses_at_most_a_tenth_of_a_second_and_is_gone_on_with(
 
 
 def test_another_recorder_takes_over_and_nothing_is_lost(sessions, tmp_path):
-    recorders(5, sessions, tmp_path / "r.rvr")
+    recorders(3, sessions, tmp_path / "r.rvr")
 
 
 def test_the_actuator_is_made_safe_when_the_loop_is_killed(sessions, tmp_path):
