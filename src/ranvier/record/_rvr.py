@@ -14,7 +14,7 @@ from ranvier.errors import ContractError, FormatError
 from ranvier.record._base import BaseRecording, Mark, Samples, Segment
 from ranvier.record._format import Format
 from ranvier.record._names import entities_of
-from ranvier.record._rvr_format import END, HEAD, SUFFIX, parts_of
+from ranvier.record._rvr_format import END, HEAD, SUFFIX, need_plain, parts_of
 from ranvier.record._rvr_head import Planned
 from ranvier.record._rvr_index import Index, Part
 from ranvier.record._rvr_log import Note
@@ -253,6 +253,7 @@ def _begun(head: Mapping[str, Any], signal: RawStream) -> str:
 
 def _open_parts(path: Path, partial: bool) -> tuple[list[Part], list[str]]:
     """Return the parts that can be read, and what is wrong with the others."""
+    need_plain(path)
     parts, notes = [], []
     for folder in parts_of(path):
         if not (folder / HEAD).exists() and not (folder / END).exists() and not any(folder.glob("notes-*")):

@@ -139,6 +139,16 @@ def parts_of(path: Path) -> list[Path]:
         raise FormatError(f"{path} cannot be listed: {e.strerror}. Check the path and its permissions.") from None
 
 
+def need_plain(path: Path) -> None:
+    """Refuse a folder that holds anything but files and folders: a pipe would keep its reader waiting for ever."""
+    for p in path.rglob("*"):
+        if not (p.is_file() or p.is_dir()):
+            raise FormatError(
+                f"{path.name} needs to hold files alone; {p.relative_to(path)} is none (a pipe, a device, or a link to "
+                "nothing). Get the recording from whom you trust."
+            )
+
+
 def numbered(folder: Path, pattern: str) -> list[Path]:
     """Return what in a folder is named by digits, such as six digits, in order; empty where there is no folder."""
     if not folder.is_dir():

@@ -13,7 +13,18 @@ import numpy as np
 
 from ranvier.errors import FormatError
 from ranvier.record._rvr_array import Kept, group
-from ranvier.record._rvr_format import END, HEAD, JOURNAL, SUFFIX, WIDTH, ZARR, Records, parts_of, read_sealed
+from ranvier.record._rvr_format import (
+    END,
+    HEAD,
+    JOURNAL,
+    SUFFIX,
+    WIDTH,
+    ZARR,
+    Records,
+    need_plain,
+    parts_of,
+    read_sealed,
+)
 from ranvier.record._rvr_index import Part
 from ranvier.record._rvr_log import walk
 from ranvier.record._rvr_segment import FRESH, NOTHING, TORN, decoded, described, index_of, read_journal, read_torn
@@ -90,6 +101,7 @@ def verify(path: str | Path, progress: Callable[[int], None] = lambda _: None) -
         raise FormatError(
             f"verify needs a recording, a folder that ends in {SUFFIX}; got {str(path)!r}. Check the path."
         )
+    need_plain(path)
     return _Verifier(path, progress).all_of(parts)
 
 
@@ -129,13 +141,15 @@ class _Verifier:
             (self._bad if self._closed else self._torn)(path, 0, 0, "is missing")
             return
         self._left.discard(path)
-        found = path.read_bytes()
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            found = file.read(len(wanted) + 1)
         if found != wanted:
             at = next(
                 (i for i, (a, b) in enumerate(zip(found, wanted, strict=False)) if a != b), min(len(found), len(wanted))
             )
-            self._bad(path, at, max(len(found) - at, 0), "does not say what the journal and the head say")
-        self._count("descriptions", len(found))
+            self._bad(path, at, max(size - at, 0), "does not say what the journal and the head say")
+        self._count("descriptions", size)
 
     def _part(self, folder: Path) -> None:
         self._closed = (folder / END).exists()
