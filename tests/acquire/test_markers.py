@@ -77,13 +77,20 @@ def test_markers_over_udp():
 
 @pytest.mark.skipif(not STAMPS, reason="only Linux says when a datagram came")
 def test_a_datagram_that_waited_keeps_its_time():
-    """As in a process that was suspended: the reader comes 0.2 s later."""
+    """As in a process that was suspended: the reader comes 0.2 s later.
+
+    The kernel begins to stamp a little after it is asked to (net_enable_timestamp leaves it to a work queue), and stamps
+    what came before when it is read; so the first datagrams may not tell.
+    """
     with UDPMarkers(where="127.0.0.1:0") as source, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-        before = time.monotonic_ns()
-        sender.sendto(b"left", source.address)
-        sent = time.monotonic_ns()
-        threading.Event().wait(0.2)
-        (found,) = source.read(1.0)
+        for _ in range(5):
+            before = time.monotonic_ns()
+            sender.sendto(b"left", source.address)
+            sent = time.monotonic_ns()
+            threading.Event().wait(0.2)
+            (found,) = source.read(1.0)
+            if found.arrival_ns - found.host_ns > 100_000_000:
+                break
         assert before - 100_000 <= found.host_ns <= sent + 100_000
         assert found.arrival_ns - found.host_ns >= 199_000_000
 
