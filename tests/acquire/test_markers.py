@@ -79,7 +79,7 @@ def test_markers_over_udp():
 def test_a_datagram_that_waited_keeps_its_time():
     """As in a process that was suspended: the reader comes 0.2 s later.
 
-    The kernel begins to stamp a little after it is asked to (net_enable_timestamp leaves it to a work queue), and stamps
+    The kernel begins to stamp a little after it is asked to (net_enable_timestamp leaves it to a work queue): it stamps
     what came before when it is read; so the first datagrams may not tell.
     """
     with UDPMarkers(where="127.0.0.1:0") as source, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
