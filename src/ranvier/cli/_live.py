@@ -21,6 +21,7 @@ SHOWN = 8.0  # [s] of signal that is kept for drawing
 FAST = 20.0  # recorded seconds a second, where nobody waits
 LOOK = 0.02  # [s] between two looks
 AGE = 0.3  # [s] that the input of a command may be old
+LATE = 60.0  # [s] the same where a recording is played faster than it was taken: its age is that of the machine's load
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,8 +124,8 @@ class Live:
         part = Part(self.recording, self.stop, self.start)
         return Session(
             Replay(part, speed=FAST if fast else 1.0, packet=self.size / self.rate), self.stage | choice,
-            actuator=Log(str(self.folder / "commands.jsonl")), guard=Guard(limits, max_age=AGE), record=self.path,
-            budget=Budget(age=AGE, miss="warn" if fast else "skip"), look=look,
+            actuator=Log(str(self.folder / "commands.jsonl")), guard=Guard(limits, max_age=LATE if fast else AGE), record=self.path,
+            budget=Budget(age=LATE if fast else AGE), look=look,
         )  # fmt: skip
 
     def go(self, fast: bool, look: Callable[[Live, Sequence[Attempt]], None]) -> None:
