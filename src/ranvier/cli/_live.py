@@ -21,7 +21,7 @@ SHOWN = 8.0  # [s] of signal that is kept for drawing
 FAST = 20.0  # recorded seconds a second, where nobody waits
 LOOK = 0.02  # [s] between two looks
 AGE = 0.3  # [s] that the input of a command may be old
-LATE = 60.0  # [s] the same where a recording is played faster than it was taken: there the age is the machine's
+LATE = 60.0  # [s] the same where a recording is played faster than it was taken
 
 
 @dataclass(frozen=True, eq=False)
