@@ -122,10 +122,11 @@ class Live:
         choice = Map(("choice",), ("1",), classes=classes, values=tuple((float(i),) for i in range(len(classes))))
         limits = Limits(name="choice", unit="1", low=0, high=len(classes) - 1)
         part = Part(self.recording, self.stop, self.start)
+        age = LATE if fast else AGE
         return Session(
             Replay(part, speed=FAST if fast else 1.0, packet=self.size / self.rate), self.stage | choice,
-            actuator=Log(str(self.folder / "commands.jsonl")), guard=Guard(limits, max_age=LATE if fast else AGE), record=self.path,
-            budget=Budget(age=LATE if fast else AGE), look=look,
+            actuator=Log(str(self.folder / "commands.jsonl")), guard=Guard(limits, max_age=age), record=self.path,
+            budget=Budget(age=age), look=look,
         )  # fmt: skip
 
     def go(self, fast: bool, look: Callable[[Live, Sequence[Attempt]], None]) -> None:
