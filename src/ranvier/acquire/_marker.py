@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Mapping
-from importlib import import_module
 from typing import Any, ClassVar, NamedTuple
 
 from ranvier.errors import ConfigError, StateError
-from ranvier.stage import build_dataclass, from_text, split_text
+from ranvier.stage import build_dataclass, devices_in, from_text, split_text
 from ranvier.stream import Device
 
 
@@ -110,9 +109,7 @@ def marker_source(given: str | Mapping[str, Any], where: str = "markers") -> Mar
     >>> marker_source("udp:127.0.0.1:5006?latency=0.01").latency
     0.01
     """
-    room = import_module("ranvier.acquire")
-    found = [getattr(room, name) for name in room.__all__]
-    known = {c.scheme: c for c in found if isinstance(c, type) and issubclass(c, MarkerSource) and c.scheme}
+    known = devices_in("acquire", MarkerSource)
     scheme, rest = split_text(given) if isinstance(given, str) else (given.get("use"), None)
     if not isinstance(scheme, str) or scheme not in known:
         raise ConfigError(

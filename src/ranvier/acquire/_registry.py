@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import import_module
 from typing import Any
 
 from ranvier.acquire._source import Found, Source
 from ranvier.errors import ConfigError, RanvierError
-from ranvier.stage import build_dataclass, from_text, split_text
+from ranvier.stage import build_dataclass, devices_in, from_text, plugged_in, public_name, split_text
 
 _REGISTERED: dict[str, type[Source]] = {}
 
@@ -25,34 +24,7 @@ def register(cls: type[Source]) -> type[Source]:
 
 def schemes() -> dict[str, type[Source]]:
     """Return every source that can be made: those of this room, registered ones, entry points ``ranvier.sources``."""
-    room = import_module("ranvier.acquire")
-    found = [getattr(room, name) for name in room.__all__]
-    known = {c.scheme: c for c in found if isinstance(c, type) and issubclass(c, Source) and c.scheme}
-    return {**_plugins(), **known, **_REGISTERED}
-
-
-def _plugins() -> dict[str, type[Source]]:
-    from importlib.metadata import entry_points  # slow to import
-
-    found = {}
-    for point in entry_points(group="ranvier.sources"):
-        try:
-            thing = point.load()
-        except Exception as e:  # whatever an installed package raises when it is imported
-            raise ConfigError(
-                f"The source {point.name!r} ({point.value}) cannot be loaded: {type(e).__name__}: {e}. "
-                "Mend or uninstall its package."
-            ) from e
-        if not (isinstance(thing, type) and issubclass(thing, Source)):
-            raise ConfigError(f"The entry point {point.name!r} needs a Source; it gives {thing!r}. Tell its author.")
-        found[thing.scheme or point.name] = thing
-    return found
-
-
-def name_of_source(cls: type[Source]) -> str:
-    """Return the name by which a table finds a class: ``acquire.Cyton``."""
-    parts = cls.__module__.split(".")
-    return f"{parts[1]}.{cls.__name__}" if parts[0] == "ranvier" and len(parts) > 1 else cls.scheme
+    return {**plugged_in("ranvier.sources", Source), **devices_in("acquire", Source), **_REGISTERED}
 
 
 def sources(timeout: float = 1.0) -> tuple[list[Found], dict[str, str]]:
@@ -105,10 +77,10 @@ def source(given: str | Mapping[str, Any], where: str = "source") -> Source:
         made = from_text(known[scheme], rest, f"{where} {scheme}")
     elif isinstance(given, Mapping):
         use = given.get("use")
-        by_name = {**known, **{name_of_source(c): c for c in known.values()}}
+        by_name = {**known, **{public_name(c): c for c in known.values()}}
         if not isinstance(use, str) or use not in by_name:
             raise ConfigError(
-                f"{where}.use needs one of {', '.join(sorted(name_of_source(c) for c in known.values()))}; "
+                f"{where}.use needs one of {', '.join(sorted(public_name(c) for c in known.values()))}; "
                 f"got {use!r}. Mend the name."
             )
         made = build_dataclass(by_name[use], {k: v for k, v in given.items() if k != "use"}, where)

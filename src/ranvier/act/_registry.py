@@ -4,58 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from importlib import import_module
 from math import isfinite
 from typing import Any
 
 from ranvier.act._actuator import Actuator
 from ranvier.act._guard import Guard, Limits
 from ranvier.errors import ConfigError
-from ranvier.stage import build_dataclass, from_text, split_text
+from ranvier.stage import build_dataclass, devices_in, from_text, plugged_in, public_name, split_text
 
 
 def actuators() -> dict[str, type[Actuator]]:
     """Return every actuator that can be made, by scheme: those of this room, and entry points ``ranvier.actuators``."""
-    room = import_module("ranvier.act")
-    found = [getattr(room, name) for name in room.__all__]
-    known = {c.scheme: c for c in found if isinstance(c, type) and issubclass(c, Actuator) and c.scheme}
-    return {**_plugins(), **known}
-
-
-def _plugins() -> dict[str, type[Actuator]]:
-    from importlib.metadata import entry_points  # slow to import
-
-    found = {}
-    for point in entry_points(group="ranvier.actuators"):
-        try:
-            thing = point.load()
-        except Exception as e:  # whatever an installed package raises when it is imported
-            raise ConfigError(
-                f"The actuator {point.name!r} ({point.value}) cannot be loaded: {type(e).__name__}: {e}. "
-                "Mend or uninstall its package."
-            ) from e
-        if not (isinstance(thing, type) and issubclass(thing, Actuator)):
-            raise ConfigError(f"The entry point {point.name!r} needs an Actuator; it gives {thing!r}. Tell its author.")
-        found[thing.scheme or point.name] = thing
-    return found
-
-
-def _name_of(cls: type[Actuator]) -> str:
-    parts = cls.__module__.split(".")
-    return f"{parts[1]}.{cls.__name__}" if parts[0] == "ranvier" and len(parts) > 1 else cls.scheme
+    return {**plugged_in("ranvier.actuators", Actuator), **devices_in("act", Actuator)}
 
 
 def _find(use: Any, where: str) -> type[Actuator]:
     """Return the class behind a scheme or a name; plug-ins are looked for only where none of ours is meant."""
-    room = import_module("ranvier.act")
-    for name in room.__all__:
-        cls = getattr(room, name)
-        if isinstance(cls, type) and issubclass(cls, Actuator) and cls.scheme and use in (cls.scheme, _name_of(cls)):
+    for scheme, cls in devices_in("act", Actuator).items():
+        if use in (scheme, public_name(cls)):
             return cls
-    plugins = _plugins()
+    plugins = plugged_in("ranvier.actuators", Actuator)
     if isinstance(use, str) and use in plugins:
         return plugins[use]
-    names = sorted({_name_of(c) for c in actuators().values()} | set(actuators()))
+    names = sorted({public_name(c) for c in actuators().values()} | set(actuators()))
     raise ConfigError(f"{where} needs an actuator, one of {', '.join(names)}; got {use!r}. Mend the name.")
 
 

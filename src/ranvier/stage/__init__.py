@@ -6,6 +6,7 @@ from ranvier.stage._block_stage import BlockStage, LevelStage, Scratch
 from ranvier.stage._chain import Chain, chain
 from ranvier.stage._config import build_dataclass, from_table, to_table
 from ranvier.stage._contract import Contract, need_fitted
+from ranvier.stage._devices import devices_in, plugged_in, public_name
 from ranvier.stage._feed import feed, infos_of, through
 from ranvier.stage._files import (
     dump_pipeline,
@@ -51,8 +52,8 @@ __all__ = [
     "Align", "BlockStage", "Chain", "ChannelStage", "Contract", "EVENTS", "EndStage", "Estimator", "GateStage",
     "Goal", "Graph", "Learner", "LevelStage", "Node", "Parallel", "Port", "Recipe", "Run", "SIGNAL", "Samples",
     "Scratch", "Stage", "State", "Step", "Stream", "Tags", "Trainable", "apply", "as_tuple", "build_dataclass",
-    "builtin", "chain", "collect", "counter", "dump_pipeline", "feed", "from_table", "from_text", "infos_of", "inside",
-    "load_model", "load_pipeline", "model_provenance", "name_of", "need_events", "need_fitted", "need_number",
-    "need_signal", "need_stream", "options_of", "parallel", "parse_pipeline", "recipe", "resolve", "save_model",
-    "split_text", "through", "to_table",
+    "builtin", "chain", "collect", "counter", "devices_in", "dump_pipeline", "feed", "from_table", "from_text",
+    "infos_of", "inside", "load_model", "load_pipeline", "model_provenance", "name_of", "need_events",
+    "need_fitted", "need_number", "need_signal", "need_stream", "options_of", "parallel", "parse_pipeline",
+    "plugged_in", "public_name", "recipe", "resolve", "save_model", "split_text", "through", "to_table",
 ]  # fmt: skip
