@@ -37,10 +37,8 @@ def plugged_in(group: str, base: type[T]) -> dict[str, type[T]]:
                 f"{e}. Mend or uninstall its package."
             ) from e
         if not (isinstance(thing, type) and issubclass(thing, base)):
-            raise ConfigError(
-                f"The entry point {point.name!r} needs to be of the kind {base.__name__}; it gives {thing!r}. Tell its "
-                "author."
-            )
+            wanted = f"{'an' if base.__name__[0] in 'AEIOU' else 'a'} {base.__name__}"
+            raise ConfigError(f"The entry point {point.name!r} needs {wanted}; it gives {thing!r}. Tell its author.")
         found[getattr(thing, "scheme", "") or point.name] = thing
     return found
 
