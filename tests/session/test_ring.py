@@ -277,7 +277,7 @@ def test_who_spins_does_not_sleep_when_a_block_is_due():
     assert not reader.wait(0.01, spin=0.001)
     reader.arrival += int(2 * PATIENCE * 1e9)  # long until it is due
     assert not reader.wait(0.01, spin=0.001)
-    assert max(slept) <= 0.01
+    assert max(slept) <= 0.01 + 1e-9  # s; what is left of a deadline is a difference of two clock readings, rounded
     ring.close()
     assert not reader.wait(PATIENCE, spin=PATIENCE)
 
