@@ -101,6 +101,7 @@ class Loop:
         self._periods = [1e9 / float(r.info.rate) / t for r, t in zip(self.readers, tempos, strict=True)]  # [ns]
         self._empty = [np.zeros((0, *r.info.shape), r.info.dtype) for r in self.readers]
         self._ports: list[str] = ["signal"]
+        self._heeds = False  # whether events enter the graph
         self._align: Any = None  # path and stage
         self._clocked, self._arrived = 0, 0  # the port whose samples outputs are counted in; when its last came [ns]
         if run is not None:
@@ -111,6 +112,7 @@ class Loop:
             self._fresh = run.save()
             run.meter(self._measure)
             self._ports = [p.kind for p in run.stage.inputs]
+            self._heeds = "events" in self._ports
             self._names = [p.name for p in run.stage.inputs if p.kind == "signal"]
             self._align = find_align(run.stage) if len(self.readers) > 1 else None
             self._late = lateness(self._align, self._names)
@@ -185,7 +187,8 @@ class Loop:
         clock, counts = time.monotonic_ns, self.counts
         if block.start != self._stops[port] and reader.lost_blocks:
             self._unseen(port, block.start, reader)
-        if self.cues is not None and port == 0:
+        cued = self.cues is not None and port == 0
+        if cued and self._heeds:
             self._mark(block.start, block.stop)
         begin = clock()
         first = None if self.run is None else self._step(port, block)
@@ -193,16 +196,18 @@ class Loop:
         stop, n = block.stop, block.n
         if not reader.intact():
             self._overtaken(port, stop)
-            return
-        self._stops[port] = self.intakes[port].taken = stop
-        if port == self._clocked:
-            self._arrived = reader.arrival
-        if first is not None and first.n:
-            self._decide(first, reader.arrival)
-        counts["blocks"] += 1
-        counts["samples"] += n
-        self.latency["compute"].add(done - begin)
-        self.latency["arrival to done"].add(done - reader.arrival)
+        else:
+            self._stops[port] = self.intakes[port].taken = stop
+            if port == self._clocked:
+                self._arrived = reader.arrival
+            if first is not None and first.n:
+                self._decide(first, reader.arrival)
+            counts["blocks"] += 1
+            counts["samples"] += n
+            self.latency["compute"].add(done - begin)
+            self.latency["arrival to done"].add(done - reader.arrival)
+        if cued and not self._heeds:  # only written down: nothing waits for it
+            self._mark(stop - n, stop)
 
     def _step(self, port: int, block: Block) -> Block:
         """Step the graph; return its first output."""

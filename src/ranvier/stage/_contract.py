@@ -33,6 +33,9 @@ class Contract:
         """Write down what a stream is."""
         return cls(names=info.channels.names, units=info.channels.units, rate=str(info.rate), shape=info.shape)
 
+    def __repr__(self) -> str:
+        return f"Contract({_short(self.names)}; {_short(tuple(dict.fromkeys(self.units)))}; {self.rate} Hz; {self.shape})"
+
     def check(self, who: Any, info: Info) -> StreamInfo:
         """Refuse a stream that is not what `who` was fitted on; both values stand in the text."""
         name = type(who).__name__

@@ -42,7 +42,9 @@ class Origin:
 
     def newest(self, k: int) -> int:
         """Return the newest source sample that sample `k` can see."""
-        return int((k * self.step + self.offset) // 1)
+        step, offset = self.step, self.offset  # in whole numbers: a tenth of the time of fractions, for every decision
+        a, b, c, d = step.numerator, step.denominator, offset.numerator, offset.denominator
+        return (int(k) * a * d + c * b) // (b * d)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
