@@ -34,7 +34,8 @@ class Contract:
         return cls(names=info.channels.names, units=info.channels.units, rate=str(info.rate), shape=info.shape)
 
     def __repr__(self) -> str:
-        return f"Contract({_short(self.names)}; {_short(tuple(dict.fromkeys(self.units)))}; {self.rate} Hz; {self.shape})"
+        units = tuple(dict.fromkeys(self.units))
+        return f"Contract({_short(self.names)}; {_short(units)}; {self.rate} Hz; {self.shape})"
 
     def check(self, who: Any, info: Info) -> StreamInfo:
         """Refuse a stream that is not what `who` was fitted on; both values stand in the text."""
