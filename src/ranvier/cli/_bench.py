@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -62,12 +66,27 @@ def bench(
         "turns": turns, "cores": cores, "masked": masked,
     }  # fmt: skip
     options = Options(**{k: v for k, v in given.items() if v is not None})
-    found = [_measure(n, what, options) for n, what in whats.items() if name in ("all", n)]
+    with _peers_aside():
+        found = [_measure(n, what, options) for n, what in whats.items() if name in ("all", n)]
     if json:
         emit("bench", {"results": found} if name == "all" else found[0])
         return
     for one in found:
         _show(one)
+
+
+@contextmanager
+def _peers_aside() -> Iterator[None]:
+    """Let what peers and their processes print go to standard error: standard output is for what was measured."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def _measure(name: str, what: str, options: Any) -> dict[str, Any]:
