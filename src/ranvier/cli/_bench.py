@@ -18,10 +18,6 @@ from ranvier.errors import ConfigError
 # whom to tell of its progress, and returns {"rows": [flat tables], "notes": [texts]}
 MORE: dict[str, tuple[str, str]] = {
     "start": ("what it takes to import, to start and to make the first decision", "ranvier.cli._bench_start:start"),
-    "session": (
-        "a whole session: arrival to command, recorder, viewers, busy cores",
-        "ranvier.evaluate.bench._session:session",
-    ),
     "blocks": ("time a block through the shipped pipelines", "ranvier.cli._bench_blocks:blocks"),
 }
 

@@ -7,6 +7,7 @@ from ranvier.evaluate.bench._options import Options
 from ranvier.evaluate.bench._record import record
 from ranvier.evaluate.bench._ring import ring
 from ranvier.evaluate.bench._running import running
+from ranvier.evaluate.bench._session import session
 from ranvier.evaluate.bench._tables import markdown, sentences, tables
 
 # name -> what it measures, and the function: Options, and what to tell of its progress -> results
@@ -17,6 +18,7 @@ BENCHES = {
     "ring": ("1,024 channels in blocks of 1 ms from one thread or process to another", ring),
     "record": ("1,024 channels at 30 kHz int16 to disk, compressed and safe", record),
     "running": ("the implant job live: a source in another process, the ring, a block at a time", running),
+    "session": ("a whole session: arrival to command, recorder, viewers, busy cores", session),
 }
 
 __all__ = [
@@ -30,5 +32,6 @@ __all__ = [
     "ring",
     "running",
     "sentences",
+    "session",
     "tables",
 ]

@@ -86,14 +86,15 @@ def session(options: Options, say: Callable[[str], None] = lambda _: None) -> di
             say(f"{channels} channels, blocks of {ms:g} ms, {what}: {options.seconds:g} s")
             row = _one(load, options, recorded, viewers, burners, host)
             found.append({"session": what, **row})
-        if peers:
-            found += beside(load, peers, options.seconds, say)
-            times_ours(found)
+        found += beside(load, peers, options.seconds, say) if peers else []
+        times_ours(found)
         rows += [{"session": row["session"], "channels": channels, "block_ms": ms} | row for row in found]
     return {
-        "rows": rows, "machine": machine(*[package for p in peers for package in PEERS[p]]),
+        "kind": "session", "rows": rows, "machine": machine(*[package for p in peers for package in PEERS[p]]),
+        "busy": watch.said(), "seed": options.seed,
         "notes": [
-            f"others on this machine: {watch.said()}", "latencies in us; command: when it was sent, or refused", *notes,
+            "Latencies in us; command: when it was sent, or refused.",
+            "Real time: of the whole process, where it is permitted.", *notes,
         ],
     }  # fmt: skip
 

@@ -18,6 +18,11 @@ def _three(row: Mapping[str, Any], name: str = "") -> str:
     return " / ".join(f"{row[name + k]:,.0f}" for k in ("p50_us", "p99_us", "p999_us"))
 
 
+def _thirds(row: Mapping[str, Any], name: str) -> str:
+    keys = [f"{name}_{k}" for k in ("p50", "p99", "p999")]
+    return " / ".join(f"{row[k]:,.0f}" for k in keys) if keys[0] in row else ""
+
+
 _WHO: list[Column] = [("block [ms]", lambda r: f"{r['block_ms']:g}"), ("", lambda r: r["who"])]
 _BESIDE: list[Column] = [
     ("block, p50 / p99 / p99.9 [us]", _three),
@@ -91,6 +96,19 @@ GROWTH: list[Column] = [
     ("at the smallest", lambda r: f"{r['first']:.2f} ({r['first_at']:,})"),
     ("at the largest", lambda r: f"{r['last']:.2f} ({r['last_at']:,})"),
 ]
+SESSION: list[Column] = [
+    ("", lambda r: r["session"]),
+    ("arrived to done, p50 / p99 / p99.9 [us]", lambda r: _thirds(r, "done")),
+    ("arrived to command [us]", lambda r: _thirds(r, "command")),
+    ("age of its input [us]", lambda r: _thirds(r, "age")),
+    ("of a core [%]", _number("percent", 1)),
+    ("blocks", _number("blocks")),
+    ("lost", _number("lost")),
+    ("behind at the end [ms]", lambda r: f"{r['behind_ms']:,.1f}" if "behind_ms" in r else ""),
+    ("done, p50 / p99, times ours", lambda r: f"{r['times_ours_p50']:.1f} / {r['times_ours_p99']:.1f}"),
+    ("recorder, of a core [%]", lambda r: f"{r['recorder_percent']:.1f}" if "recorder_percent" in r else ""),
+    ("times smaller", lambda r: f"{r['ratio']:.2f}" if "ratio" in r else ""),
+]
 KINDS = {
     "c": BESIDE_C,
     "growth": GROWTH,
@@ -100,6 +118,7 @@ KINDS = {
     "record": RECORD,
     "ring": RING,
     "running": RUNNING,
+    "session": SESSION,
 }
 CORES: list[Column] = [
     ("channels", _number("channels")),
