@@ -63,6 +63,8 @@ def _show(found: dict[str, Any]) -> None:
         word, f"  {found['decisions']} decisions, {found['commands']} commands; blocks {cuts}; ",
         f"{found['exactness']}, {place}",
     ))  # fmt: skip
+    if found["unproven"]:
+        out.print(line((f"{found['unproven']} more have no samples: the recording broke off before them", "yellow")))
     if found["missing"] or found["more"]:
         out.print(line((f"{found['missing']} decisions did not come out, {found['more']} more did", "red")))
     if found["differences"]:

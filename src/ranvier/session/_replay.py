@@ -50,6 +50,8 @@ class Verdict:
         Decisions (largest score) that came out otherwise: sample, recorded, replayed, and the margin recorded.
     missing, more
         Decisions that were recorded and did not come out, or the other way round.
+    unproven
+        Decisions whose samples went down with a session that was broken off: there is nothing to make them of.
     bound
         What the graph promises at most elsewhere.
     """
@@ -65,6 +67,7 @@ class Verdict:
     flips: list[dict[str, Any]] = field(default_factory=list)
     missing: int = 0
     more: int = 0
+    unproven: int = 0
     bound: float = 0.0
 
     @property
@@ -222,8 +225,12 @@ def _compare(info: Any, there: list[Block], again: list[Block], verdict: Verdict
         raise ConfigError(
             f"A comparison needs decisions of one kind; got {x.dtype} {x.shape[1:]} and {y.dtype} {y.shape[1:]}."
         )
-    keep = _watched(_newest(info, i), _newest(info, j), inputs.unwatched)
+    newest = _newest(info, i)
+    keep = _watched(newest, _newest(info, j), inputs.unwatched)
     j, y, w = j[keep], y[keep], w[keep]
+    there_too = _proven(newest, inputs, info.origin.source)
+    i, x, v = i[there_too], x[there_too], v[there_too]
+    verdict.unproven = int((~there_too).sum())
     _, a, b = np.intersect1d(_key(i), _key(j), return_indices=True)
     both = i[a]
     verdict.missing, verdict.more = max(verdict.missing, len(i) - len(both)), max(verdict.more, len(j) - len(both))
@@ -275,6 +282,17 @@ def _watched(there: Array, again: Array, unwatched: Sequence[int]) -> Array:
     for stop in unwatched:
         last = there[there < stop].max(initial=-1)
         keep &= ~((again > last) & (again < stop))
+    return keep
+
+
+def _proven(there: Array, inputs: Inputs, source: str) -> Array:
+    """Say which recorded decisions have their samples: a recorder that is killed may have written more of them."""
+    keep = np.ones(len(there), bool)
+    named = [info.name for info in inputs.infos]
+    ends = [b for _, b in inputs.raw[named.index(source) if source in named else 0].stretches]
+    for stop in inputs.unwatched:
+        last = max((b for b in ends if b <= stop), default=0)
+        keep &= ~((there >= last) & (there < stop))
     return keep
 
 
