@@ -25,6 +25,7 @@ from ranvier.stream import Block, StreamInfo, info_from_table
 
 TURN = 0.02  # s that it waits for something before it flushes what it has
 SAY = 0.5  # s between two words about how it fares
+REST = 0.005  # s in which what comes is left to be written together: being woken costs as much as writing a block
 AHEAD = 600.0  # s of free space under which it warns
 
 
@@ -156,6 +157,8 @@ def record(recording: Recording) -> None:
             say(recording.status("recording"))
         if over and not more:
             break
+        if not over:
+            time.sleep(REST)
     recording.writer.close()
     say(recording.status("closed"))
 
