@@ -185,4 +185,6 @@ def main(args):
 
 
 if __name__ == "__main__":
+    if not sys.argv[1:] or {"-h", "--help"} & {*sys.argv[1:]}:
+        sys.exit(__doc__)
     main(sys.argv[1:])
