@@ -1,15 +1,21 @@
 """From what the electrodes give to what can be trusted: integrity, filters, other rates."""
 
+from ranvier.denoise._blank import Blank
 from ranvier.denoise._decimate import Decimate
 from ranvier.denoise._fir import FIR
 from ranvier.denoise._iir import Bandpass, Highpass, Lowpass, Notch
 from ranvier.denoise._integrity import Integrity
+from ranvier.denoise._parrm import PARRM
+from ranvier.denoise._period import find_period
 from ranvier.denoise._resample import Resample
 from ranvier.denoise._standardise import Standardise
+from ranvier.denoise._template import Template
 
 __all__ = [
     "FIR",
+    "PARRM",
     "Bandpass",
+    "Blank",
     "Decimate",
     "Highpass",
     "Integrity",
@@ -17,4 +23,6 @@ __all__ = [
     "Notch",
     "Resample",
     "Standardise",
+    "Template",
+    "find_period",
 ]

@@ -28,7 +28,7 @@ def head(state: State) -> int:
     return int((state["index"] if state["held"][0] else state["stop"])[0])
 
 
-def waiting(state: State, new: Block, name: str) -> Waiting:
+def waiting(state: State, new: Block, name: str, who: str = "Align") -> Waiting:
     """Return what waits, then what has just come from stream `name`; it may be live memory."""
     held, stop = int(state["held"][0]), int(state["stop"][0])
     old = state["index"][:held], state["data"][:held], state["valid"][:held]
@@ -36,7 +36,7 @@ def waiting(state: State, new: Block, name: str) -> Waiting:
         return old
     if new.start < stop:
         raise StateError(
-            f"Align needs indices that grow; got sample {new.start} of {name!r} where {stop} or later may follow. "
+            f"{who} needs indices that grow; got sample {new.start} of {name!r} where {stop} or later may follow. "
             "Start a new run for a stream that begins again."
         )
     state["stop"][0] = new.stop
@@ -47,13 +47,13 @@ def waiting(state: State, new: Block, name: str) -> Waiting:
     return index, data, valid
 
 
-def keep(state: State, rest: Waiting, name: str) -> None:
+def keep(state: State, rest: Waiting, name: str, who: str = "Align") -> None:
     """Store what waits on; refuse more than there is room for."""
     n, room = len(rest[0]), len(state["index"])
     if n > room:
         raise StateError(
-            f"Align needs streams that stay within its patience of each other, {room} samples of {name!r}; "
-            f"got {n} that wait. Send a timeout Control for the silent stream, or allow more patience."
+            f"{who} needs streams that stay within its patience of each other, {room} samples of {name!r}; "
+            f"got {n} that wait. Send what is waited for (Align: or a timeout Control), or allow more patience."
         )
     state["held"][0] = n
     for a, value in zip((state["index"], state["data"], state["valid"]), rest, strict=True):
