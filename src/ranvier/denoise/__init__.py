@@ -10,6 +10,7 @@ from ranvier.denoise._period import find_period
 from ranvier.denoise._resample import Resample
 from ranvier.denoise._standardise import Standardise
 from ranvier.denoise._template import Template
+from ranvier.denoise._whiten import Whiten, Whitened
 
 __all__ = [
     "FIR",
@@ -24,5 +25,7 @@ __all__ = [
     "Resample",
     "Standardise",
     "Template",
+    "Whiten",
+    "Whitened",
     "find_period",
 ]

@@ -90,7 +90,7 @@ class PARRM(BlockStage):
             raise ContractError(f"PARRM needs 0 <= skip < window; got {self.skip} s of {self.window} s. Take 0.1 s.")
         if (found := len(self.lags(rate))) < FEWEST:
             raise ContractError(
-                f"PARRM needs at least {FEWEST} past samples of the same phase; got {found} in {self.window:g} s within "
+                f"PARRM needs at least {FEWEST} past samples of one phase; got {found} in {self.window:g} s within "
                 f"{self.half_width:g} periods of {self.period:g} samples. Make window or half_width larger."
             )
         memory = int(-(-round(self.window * rate) * info.origin.step // 1))

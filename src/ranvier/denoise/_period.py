@@ -51,8 +51,8 @@ def find_period(x: Array, rate: float, frequency: float, *, harmonics: int = 20,
     signal = signal.reshape(len(signal), -1) if signal.ndim else signal.reshape(0, 1)
     if len(signal) < FIRST or not np.isfinite(signal).all():
         raise ContractError(
-            f"find_period needs at least {FIRST} finite samples; got {len(signal)}, {int((~np.isfinite(signal)).sum())} "
-            "numbers of them not finite. Cut out a stretch with stimulation throughout."
+            f"find_period needs at least {FIRST} finite samples; got {len(signal)}, and "
+            f"{int((~np.isfinite(signal)).sum())} numbers that are not finite. Cut out a stimulated stretch."
         )
     if not (frequency > 0 and rate > 0 and 0 < search < 0.5 and harmonics >= 1):
         raise ContractError(

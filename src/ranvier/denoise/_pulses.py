@@ -70,11 +70,9 @@ class PulseStage(Stage):
                 f"jump={self.jump}, on={self.on} and {len(infos)} input(s). Say when pulses come in one way."
             )
         if self.period is not None and not (1 < self.period < 2**40 and abs(self.phase) < 2**40):
-            raise ContractError(f"{name} needs a period > 1 sample; got {self.period:g}. Take rate / stimulation rate.")
+            raise ContractError(f"{name} needs a period > 1 sample; got {self.period:g}. Give rate / frequency.")
         if self.jump is not None and not 0 < self.jump < np.inf:
-            raise ContractError(
-                f"{name} needs jump > 0 {info.channels.units[0]}; got {self.jump:g}. Look at the steps."
-            )
+            raise ContractError(f"{name} needs jump > 0 {info.channels.units[0]}; got {self.jump:g}. Look at them.")
         if self.on:
             marks = need_events(self, infos[1])
             mine, theirs = info.origin, marks.origin
@@ -87,9 +85,7 @@ class PulseStage(Stage):
                 )
             if not codes_of(marks, self.on):
                 known = ", ".join(repr(v) for v in list(marks.labels.values())[:12]) or "none"
-                raise ContractError(
-                    f"{name} needs events labelled {self.on}; got labels {known}. Name those of pulses."
-                )
+                raise ContractError(f"{name} needs events labelled {self.on}; got labels {known}. Name some.")
         out = self.describe_pulses(info)
         return out.but(dtype=np.dtype(np.float64 if info.dtype == np.float64 else np.float32))
 
@@ -99,7 +95,7 @@ class PulseStage(Stage):
         if n < 1 or (self.period is not None and n >= self.period):
             most = "3600 s" if self.period is None else f"{self.period / float(info.rate):g} s, the period"
             raise ContractError(
-                f"{type(self).__name__} needs length of at least a sample ({1 / float(info.rate):g} s) and below {most}; "
+                f"{type(self).__name__} needs a length of a sample or more ({1 / float(info.rate):g} s), below {most}; "
                 f"got {length:g} s. Take what an artefact lasts."
             )
         return n
@@ -155,7 +151,7 @@ class PulseStage(Stage):
         pulses = pulses[pulses >= due]
         if len(pulses) > AHEAD:
             raise StateError(
-                f"{name} needs the samples of a pulse before {AHEAD} later ones are known; got {len(pulses)} that wait. "
+                f"{name} needs the samples of a pulse before {AHEAD} later ones are known; got {len(pulses)}. "
                 "Send signal and events of the same stretch together."
             )
         state["n"][0] = len(pulses)

@@ -5,6 +5,7 @@ from ranvier.features._covariance import Covariance
 from ranvier.features._envelope import Envelope
 from ranvier.features._epoch import Epoch
 from ranvier.features._power import BandPower, SpikeBandPower
+from ranvier.features._simultaneous import RejectSimultaneous
 from ranvier.features._spikes import Spikes
 from ranvier.features._variance import LogVariance
 from ranvier.features._window import Window
@@ -16,6 +17,7 @@ __all__ = [
     "Envelope",
     "Epoch",
     "LogVariance",
+    "RejectSimultaneous",
     "SpikeBandPower",
     "Spikes",
     "Window",

@@ -104,6 +104,12 @@ def _linear() -> list[Example]:
     return [(made, info)]
 
 
+def _whitened() -> list[Example]:
+    """Return a stage that whitens each channel beside its neighbour only."""
+    made = denoise.Whitened(np.eye(len(NAMES)) - 0.25 * np.eye(len(NAMES), k=1), Contract.of(eeg()))
+    return [(made, eeg()), (made, eeg(np.int16))]
+
+
 def _fbcca() -> list[Example]:
     info = through(features.Window(length=1.0, hop=0.2), eeg())
     return [(decode.FBCCA(frequencies=(13.0, 17.0, 21.0)), info)]
@@ -164,12 +170,18 @@ EXAMPLES: dict[str, Callable[[], list[Example]]] = {
         (denoise.Template(jump=900.0, length=0.02), eeg(np.int16)),
         (denoise.Template(on=("cue/*",), length=0.02, least=2), eeg(np.float64), marks(eeg())),
     ],
+    "denoise.Whiten": lambda: fitted(denoise.Highpass(low=1.0), denoise.Whiten()),
+    "denoise.Whitened": lambda: [*fitted(denoise.Highpass(low=1.0), denoise.Whiten()), *_whitened()],
     "features.BandPower": plain(lambda: features.BandPower(low=8.0, high=12.0, length=0.5, hop=0.1)),
     "features.BinnedCounts": lambda: [(features.BinnedCounts(length=0.02), crossings())],
     "features.Covariance": plain(lambda: COVARIANCE),
     "features.Envelope": plain(lambda: features.Envelope(smooth=0.1)),
     "features.Epoch": lambda: [(EPOCH, eeg(), marks(eeg()))],
     "features.LogVariance": lambda: [(features.LogVariance(), through(features.Window(length=0.5, hop=0.1), eeg()))],
+    "features.RejectSimultaneous": lambda: [
+        (features.RejectSimultaneous(), crossings()),
+        (features.RejectSimultaneous(0.001, 0.3, (("ch000", "ch001"), ("ch003",))), through(SPIKES, array())),
+    ],
     "features.SpikeBandPower": lambda: [(features.SpikeBandPower(length=0.02), array())],
     "features.Spikes": lambda: [(SPIKES, array()), (SPIKES, array(np.int16))],
     "features.Window": plain(lambda: features.Window(length=0.5, hop=0.1)),
