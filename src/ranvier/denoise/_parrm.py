@@ -66,7 +66,7 @@ class PARRM(BlockStage):
 
     period: float
     window: float = 10.0
-    half_width: float = 0.0075
+    half_width: float = 0.008
     skip: float = 0.1
     least: float = 0.5
 
@@ -84,7 +84,7 @@ class PARRM(BlockStage):
         rate = float(info.rate)
         need_number(self, "period", self.period, 1, LONGEST, "samples", "Take rate / stimulation rate, or find_period.")
         need_number(self, "window", self.window, self.period / rate, LONGEST / rate, "s", "Take 10 s if in doubt.")
-        need_number(self, "half_width", self.half_width, 0, 0.5, "periods", "Take 0.0075 if in doubt.")
+        need_number(self, "half_width", self.half_width, 0, 0.5, "periods", "Take 0.008 if in doubt.")
         need_number(self, "least", self.least, 0, 1.001, "of the samples", "Take 0.5 if in doubt.")
         if not 0 <= self.skip < self.window:
             raise ContractError(f"PARRM needs 0 <= skip < window; got {self.skip} s of {self.window} s. Take 0.1 s.")

@@ -17,7 +17,8 @@ def find_period(x: Array, rate: float, frequency: float, *, harmonics: int = 20,
 
     The one at which most power lies in multiples of its frequency, folded or not. What is looked at grows from the
     first 1,000 samples to all, then from the frequency itself to all its multiples, and the range shrinks with it:
-    elsewhere several multiples may fold to one strong line.
+    elsewhere several multiples may fold to one strong line. Where the period is near a ratio of small whole numbers
+    and the artefact has edges that no filter before sampling rounded off, it may be some 1e-6 of itself off.
 
     Parameters
     ----------
@@ -48,7 +49,7 @@ def find_period(x: Array, rate: float, frequency: float, *, harmonics: int = 20,
     Dastin-van Rijn et al., Cell Reports Methods 1 (2021) 100010 (harmonic regression for the period).
     """
     signal = np.asarray(x, dtype=float)
-    signal = signal.reshape(len(signal), -1) if signal.ndim else signal.reshape(0, 1)
+    signal = signal.reshape(len(signal) if signal.ndim else 1, -1)
     if len(signal) < FIRST or not np.isfinite(signal).all():
         raise ContractError(
             f"find_period needs at least {FIRST} finite samples; got {len(signal)}, and "

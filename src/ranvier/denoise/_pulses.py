@@ -134,7 +134,8 @@ class PulseStage(Stage):
 
         def where(sample: int) -> int:
             """Return the first of my samples at or after an event."""
-            return ceil((sample * theirs.step + theirs.offset - mine.offset) / mine.step)
+            found: int = ceil((sample * theirs.step + theirs.offset - mine.offset) / mine.step)
+            return found
 
         new = [where(s) for s in events.table["sample"][np.isin(events.table["code"], codes)].tolist()]
         pulses = np.concatenate([state["pulses"][:count], np.array(new, np.int64)])

@@ -23,7 +23,7 @@ from ranvier.stage import Contract, Stage
 from ranvier.stream import StreamInfo
 
 Array = npt.NDArray[Any]
-MADE = 1024  # channels that are made; more are these again and again
+MADE = 1024  # channels that are made at most; more are these again and again
 LOOP = 2.0  # s of samples that the source repeats,
 LOOP_BYTES = 1 << 30  # or as many as fit in this
 KEPT = 0.25  # s in the ring
@@ -55,12 +55,12 @@ class Load:
     @classmethod
     def of(cls, channels: int, block: int, seed: int) -> Load:
         """Make samples for some channels, and a decoder for all."""
-        made = min(channels, MADE)
+        made = channels // -(-channels // MADE)
         step = int(np.lcm(block, GRAIN))
         n = min(round(LOOP * RATE), LOOP_BYTES // (2 * channels)) // step * step
         if channels % made or not n:
             raise ConfigError(
-                f"bench running needs up to {MADE} channels or a multiple, and blocks of which some make whole bins of "
+                f"bench running needs up to {MADE} channels or a multiple of as many, and blocks that fill bins of "
                 f"{GRAIN}; got {channels} channels in blocks of {block}. Round them."
             )
         job, info = Job.of(made, LOOP, seed), describe(channels)
