@@ -104,8 +104,13 @@ class RejectSimultaneous(Stage):
             at = int(state["told"][0]) if state["next"][0] >= 0 else events.start
             return Events(at, at)
         state["next"][0] = events.stop
-        table = np.concatenate([state["kept"][: state["n"][0]], events.table])
+        table = events.table
+        if held := int(state["n"][0]):
+            table = np.concatenate([state["kept"][:held], table])
         start, stop = int(state["told"][0]), max(int(state["told"][0]), events.stop - near)
+        if not len(table):
+            state["told"][0] = stop
+            return Events(start, stop)
         due = np.flatnonzero((table["sample"] >= start) & (table["sample"] < stop))
         counted = np.isin(table["code"], codes)
         drop = np.zeros(len(table), bool)
@@ -119,7 +124,7 @@ class RejectSimultaneous(Stage):
                 f"{len(rest)}. Give Spikes a longer refractory time or a higher threshold."
             )
         state["n"][0], state["told"][0] = len(rest), stop
-        state["kept"][: len(rest)], state["kept"][len(rest) :] = rest, 0
+        state["kept"][: len(rest)], state["kept"][len(rest) : held] = rest, 0
         return Events(start, stop, table[due[~drop[due]]])
 
 
@@ -127,6 +132,7 @@ def _at_once(sample: Array, source: Array, near: int, limit: float) -> Array:
     """Say which events have more than `limit` senders within `near` samples."""
     low, high = np.searchsorted(sample, sample - near), np.searchsorted(sample, sample + near, "right")
     many = high - low > limit
-    for i in np.flatnonzero(many):
-        many[i] = len(np.unique(source[low[i] : high[i]])) > limit
+    for a, b in set(zip(low[many].tolist(), high[many].tolist(), strict=True)):  # those of one instant share them
+        if len(np.unique(source[a:b])) <= limit:
+            many[(low == a) & (high == b)] = False
     return many

@@ -55,7 +55,7 @@ def keep(state: State, rest: Waiting, name: str, who: str = "Align") -> None:
             f"{who} needs streams that stay within its patience of each other, {room} samples of {name!r}; "
             f"got {n} that wait. Send what is waited for (Align: or a timeout Control), or allow more patience."
         )
-    state["held"][0] = n
+    before, state["held"][0] = int(state["held"][0]), n
     for a, value in zip((state["index"], state["data"], state["valid"]), rest, strict=True):
         a[:n] = value.copy()  # which may be a later part of the same memory
-        a[n:] = 0
+        a[n:before] = 0  # the rest is 0 as it was
