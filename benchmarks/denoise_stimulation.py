@@ -107,8 +107,11 @@ def real(rows):
         ("PyPARRM, two-sided, 5 s each way", (both, None, None)),
         ("PARRM 10 s", causal(PARRM(period), x, rate)),
         ("PARRM 5 s, half width 0.01", causal(PARRM(period, window=5.0, half_width=0.01), x, rate)),
-        ("Template 5 ms, whole samples", causal(Template(period=period, length=0.007, memory=200), x, rate)),
-        ("Blank 2 ms, line", causal(Blank(period=period, length=0.002, fill="line", mark=False), x, rate)),
+        ("Template 7 ms (8 samples a period)", causal(Template(period=period, length=0.007, memory=200), x, rate)),
+        (
+            "Blank 2 ms, line (artefact is longer)",
+            causal(Blank(period=period, length=0.002, fill="line", mark=False), x, rate),
+        ),
     ]
     for method, (y, _, cost) in ways:
         for c, name in enumerate(("ECoG", "LFP")):
@@ -144,7 +147,7 @@ def main():
     print(", ".join(f"{k} {v}" for k, v in versions.items()))
     for r in rows:
         numbers = (f"{k} {v:.9g}" if k == "period" else f"{k} {v:.4g}" for k, v in list(r.items())[2:] if v is not None)
-        print(f"{r['set']:<10} {r['method']:<34} {'  '.join(numbers)}")
+        print(f"{r['set']:<10} {r['method']:<38} {'  '.join(numbers)}")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,10 @@ class Template(PulseStage):
     Parameters
     ----------
     period, phase, jump, on, patience
-        When pulses come, as in `PulseStage`: a train of one period from an index on, steps of the signal, or events.
+        When pulses begin, in one of three ways. A train: `period` from pulse to pulse and `phase`, the index of one
+        [samples, not rounded]. Steps: where a channel changes by more than `jump` from one sample to the next [unit of
+        the stream]. Events: labels `on` (``*`` for anything) at a second port, for which samples wait, at most
+        `patience` [s].
     length
         Of the template, from a pulse on [s]; another pulse begins it anew (a step does not).
     memory
