@@ -24,7 +24,7 @@ from ranvier.evaluate.bench._ezmsg import PACKAGES as EZMSG
 from ranvier.evaluate.bench._ezmsg_graph import WARM, live
 from ranvier.evaluate.bench._machine import Watch, machine
 from ranvier.evaluate.bench._options import Options
-from ranvier.evaluate.bench._running_load import GRAIN, MADE, Load, send, still
+from ranvier.evaluate.bench._running_load import GRAIN, MADE, Load, made, send, still
 from ranvier.session import Reader, Ring
 from ranvier.stage import Run
 from ranvier.stream import Block
@@ -43,7 +43,7 @@ def running(options: Options, say: Callable[[str], None] = lambda _: None) -> di
     peers, notes = options.usable_peers(PEERS, usual=tuple(PEERS))
     watch, rows = Watch(), []
     for ms, block in options.blocks(BLOCKS_MS, RATE):
-        say(f"making samples of {min(channels, MADE)} channels, fitting the decoder")
+        say(f"making samples of {made(channels)} channels, fitting the decoder")
         load = Load.of(channels, block, options.seed)
         with tempfile.TemporaryDirectory() as folder:
             path = str(Path(folder) / "counts.npy")
@@ -63,7 +63,7 @@ def running(options: Options, say: Callable[[str], None] = lambda _: None) -> di
         ]
     if channels > MADE:
         notes += [
-            f"Channels beyond {MADE} are these again, and the decoder hears them alike.",
+            f"Channels beyond {made(channels)} are these again, and the decoder hears them alike.",
             *[f"{p} was left out: it takes no more than {MADE} channels" for p in peers],
         ]
     if options.cores > 1 and "cores" not in inspect.signature(Run).parameters:

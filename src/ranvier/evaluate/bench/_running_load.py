@@ -30,6 +30,11 @@ KEPT = 0.25  # s in the ring
 GRAIN = round(BIN * RATE)
 
 
+def made(channels: int) -> int:
+    """Return of how many channels samples are made."""
+    return channels // -(-channels // MADE)
+
+
 @dataclass(frozen=True, eq=False)
 class Load:
     """The pipeline, and the samples that it runs on over and over.
@@ -55,16 +60,15 @@ class Load:
     @classmethod
     def of(cls, channels: int, block: int, seed: int) -> Load:
         """Make samples for some channels, and a decoder for all."""
-        made = channels // -(-channels // MADE)
         step = int(np.lcm(block, GRAIN))
         n = min(round(LOOP * RATE), LOOP_BYTES // (2 * channels)) // step * step
-        if channels % made or not n:
+        if channels % made(channels) or not n:
             raise ConfigError(
                 f"bench running needs up to {MADE} channels or a multiple of as many, and blocks that fill bins of "
                 f"{GRAIN}; got {channels} channels in blocks of {block}. Round them."
             )
-        job, info = Job.of(made, LOOP, seed), describe(channels)
-        stage = job.whole if channels == made else cast(Stage, front() | _wide(job, info))
+        job, info = Job.of(made(channels), LOOP, seed), describe(channels)
+        stage = job.whole if channels <= MADE else cast(Stage, front() | _wide(job, info))
         return cls(info, stage, np.ascontiguousarray(job.counts[:n]), job, block)
 
     def samples(self, start: int, n: int) -> Array:
