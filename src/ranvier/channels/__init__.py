@@ -1,8 +1,22 @@
-"""Which electrode is which: pick, scale, reference."""
+"""Which electrode is which: pick, scale, deskew, reference, interpolate."""
 
+from ranvier.channels._deskew import Deskew
+from ranvier.channels._interpolate import Interpolate
+from ranvier.channels._local import Laplacian, LocalReference
 from ranvier.channels._pick import Pick
 from ranvier.channels._reference import CommonReference
 from ranvier.channels._reref import Reref
+from ranvier.channels._robust import RobustReference
 from ranvier.channels._scale import Scale
 
-__all__ = ["CommonReference", "Pick", "Reref", "Scale"]
+__all__ = [
+    "CommonReference",
+    "Deskew",
+    "Interpolate",
+    "Laplacian",
+    "LocalReference",
+    "Pick",
+    "Reref",
+    "RobustReference",
+    "Scale",
+]

@@ -139,12 +139,20 @@ EXAMPLES: dict[str, Callable[[], list[Example]]] = {
         *plain(channels.CommonReference)(),
         (channels.CommonReference("median", by="group", exclude=("O2",)), eeg()),
     ],
+    "channels.Deskew": plain(lambda: channels.Deskew.mux(order=(0, 1, 2, 0, 1, 2), cycles=3, rate=RATE, taps=8)),
+    "channels.Interpolate": lambda: [
+        *plain(channels.Interpolate)(),
+        (channels.Interpolate("gaussian", least=2, mark=True), eeg()),
+    ],
+    "channels.Laplacian": plain(lambda: channels.Laplacian(neighbours=2, weights="distance")),
+    "channels.LocalReference": plain(lambda: channels.LocalReference(outer=0.07, neighbours=2)),
     "channels.Pick": plain(lambda: channels.Pick(("C*", "-Cz", "O1"))),
     "channels.Reref": lambda: [
         (channels.Reref("bipolar", pairs=(("C3", "Cz"), ("C4", "Cz"))), eeg()),
         (channels.Reref("channel", reference=("O1", "O2")), eeg(np.float64)),
         (channels.Reref("laplacian", neighbours=2), eeg(np.int16)),
     ],
+    "channels.RobustReference": plain(channels.RobustReference),
     "channels.Scale": plain(lambda: channels.Scale(0.195)),
     "denoise.Blank": lambda: [
         (denoise.Blank(period=13.3, phase=2.0, length=0.02), eeg()),
