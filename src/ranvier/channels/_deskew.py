@@ -135,7 +135,7 @@ class Deskew(BlockStage):
 
 
 def fractional(shifts: Array, taps: int) -> Array:
-    """Return filters ``(taps, n)`` that delay by ``taps / 2 - 1`` samples and a part of a sample each, gain 1 at 0 Hz."""
+    """Return filters ``(taps, n)`` that delay by ``taps / 2 - 1 + shift`` samples each, with gain 1 at 0 Hz."""
     apart = np.arange(taps)[:, None] - (taps // 2 - 1) - shifts[None, :]
     h = np.sinc(apart) * np.i0(BETA * np.sqrt(np.clip(1 - (apart / (taps / 2)) ** 2, 0, None)))
     h /= h.sum(axis=0)

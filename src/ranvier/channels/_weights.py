@@ -34,7 +34,7 @@ def sphere(places: Array) -> Array:
 
 
 def spline_kernel(places: Array, centre: Array, order: int) -> Array:
-    """Return g(cos) of Perrin et al., eq. (3), between places ``(n, 3)`` seen from the centre of the sphere: ``(n, n)``.
+    """Return g of Perrin et al., eq. (3), between places ``(n, 3)`` seen from the sphere's centre: ``(n, n)``.
 
     Parameters
     ----------
