@@ -59,16 +59,14 @@ def spread(
     zero, one = x.dtype.type(0), x.dtype.type(1)
     rows, channels = len(row) - 1, x.shape[1]
     laid, done = np.zeros((channels, TILE), x.dtype), np.zeros((channels, TILE), x.dtype)
-    good, fit = np.ones((channels, TILE), np.bool_), np.ones((channels, TILE), np.bool_)
     sums, fine = np.zeros((rows, TILE), x.dtype), np.ones((rows, TILE), np.bool_)
-    whole = np.ones(channels, np.bool_)
+    good, whole, sure = np.ones((channels, TILE), np.bool_), np.ones(channels, np.bool_), np.ones(rows, np.bool_)
     old, share = np.zeros(TILE, x.dtype), np.ones(TILE, x.dtype)
     for base in range(0, len(x), TILE):
         n = min(TILE, len(x) - base)
         _lay(x[base : base + n], laid)
         if masked:
-            _lay(ok[base : base + n], good)
-            _hold(laid, good, held, whole, n)
+            _hold(ok[base : base + n], laid, good, held, whole)
         else:
             held[:] = x[base + n - 1]
         for t in range(n):
@@ -82,9 +80,11 @@ def spread(
                     sums[r, t] = old[t] + share[t] * (sums[r, t] - old[t])
             if careful:
                 fine[r, :] = True
-                _count(good, whole, other, weights[1], row[r], row[r + 1], least[1, r], fine[r], n)
+                sure[r] = _count(good, whole, other, weights[1], row[r], row[r + 1], least[1, r], fine[r], n)
                 if fading > 0:
-                    _count(good, whole, other, weights[0], row[r], row[r + 1], least[0, r], fine[r], fading)
+                    sure[r] &= _count(good, whole, other, weights[0], row[r], row[r + 1], least[0, r], fine[r], fading)
+        if careful:
+            w[base : base + n] = True
         for c in range(channels):
             r = of[c]
             if r < 0:
@@ -94,15 +94,13 @@ def spread(
             else:
                 for t in range(TILE):
                     done[c, t] = laid[c, t] - sums[r, t]
-            if careful:
+            if careful and not (whole[c] and (r < 0 or sure[r])):
                 for t in range(n):
                     known = r < 0 or fine[r, t]
-                    fit[c, t] = known and (good[c, t] or (fill and r >= 0))
+                    w[base + t, c] = known and (good[c, t] or (fill and r >= 0))
                     if not (known and (good[c, t] or (replace and r >= 0))):
                         done[c, t] = zero
         _put(done, y[base : base + n])
-        if careful:
-            _put(fit, w[base : base + n])
 
 
 @njit  # type: ignore[untyped-decorator]
@@ -130,16 +128,20 @@ def _put(done: Any, y: Any) -> None:
 
 
 @njit  # type: ignore[untyped-decorator]
-def _hold(laid: Any, good: Any, held: Any, whole: Any, n: int) -> None:
+def _hold(ok: Any, laid: Any, good: Any, held: Any, whole: Any) -> None:
     """Put the last valid value of each channel in the place of those that are invalid."""
+    n = len(ok)
+    whole[:] = True
+    for t in range(n):
+        for c in range(len(held)):
+            whole[c] &= ok[t, c]
     for c in range(len(held)):
-        whole[c] = True
-        for t in range(n):
-            whole[c] &= good[c, t]
         if whole[c]:
+            good[c, :] = True
             held[c] = laid[c, n - 1]
             continue
         for t in range(n):
+            good[c, t] = ok[t, c]
             if good[c, t]:
                 held[c] = laid[c, t]
             else:
@@ -167,16 +169,18 @@ def _sum(laid: Any, other: Any, weight: Any, first: int, after: int, total: Any)
 @njit  # type: ignore[untyped-decorator]
 def _count(
     good: Any, whole: Any, other: Any, weight: Any, first: int, after: int, least: int, fine: Any, n: int
-) -> None:
-    """Say where fewer than `least` of the channels with a weight are valid."""
+) -> bool:
+    """Mark where fewer than `least` of the channels with a weight are valid; say whether that is nowhere."""
     sure = 0
     for i in range(first, after):
         sure += weight[i] != 0 and whole[other[i]]
     if sure >= least:
-        return
+        return True
+    never = True
     for t in range(n):
         count = 0
         for i in range(first, after):
             count += weight[i] != 0 and good[other[i], t]
         if count < least:
-            fine[t] = False
+            fine[t] = never = False
+    return never
