@@ -3,7 +3,17 @@
 import numpy as np
 import pytest
 
-from ranvier.channels import CommonReference, Pick, Reref, Scale
+from ranvier.channels import (
+    CommonReference,
+    Deskew,
+    Interpolate,
+    Laplacian,
+    LocalReference,
+    Pick,
+    Reref,
+    RobustReference,
+    Scale,
+)
 from ranvier.stream import Channels, StreamInfo
 from ranvier.testing import check_stage
 
@@ -22,6 +32,15 @@ STAGES = [
     Reref("bipolar", pairs=(("C3", "Cz"), ("C4", "Cz"))),
     Reref("channel", reference=("M1", "O1")),
     Reref("laplacian", weights="distance"),
+    LocalReference(outer=0.02, neighbours=3),
+    LocalReference(outer=0.02, neighbours=2, fade=0.0),
+    Laplacian(neighbours=2, weights="distance", fade=0.004),
+    RobustReference("none"),
+    RobustReference("none", fade=0.0),
+    Interpolate("gaussian", least=2),
+    Interpolate("gaussian", least=3, mark=True, sigma=0.02, fade=0.2),
+    Interpolate("spline", least=4, centre=(0.02, 0.02, -0.1), fade=0.0),
+    Deskew(tuple(i / 2500 for i in range(8)), taps=8),
 ]
 
 
