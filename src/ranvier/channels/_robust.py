@@ -42,6 +42,8 @@ class RobustReference(Spatial):
         How many valid electrodes a reference needs; with fewer, nothing is valid.
     smoothing
         Added to the diagonal of the spline's kernel (1e-5 in MNE).
+    centre
+        Of the head [m], for the spline; None for that of the sphere that fits the electrodes best.
     fade
         When an electrode becomes invalid or comes back, how long the reference takes to change over [s].
 
@@ -66,6 +68,7 @@ class RobustReference(Spatial):
     estimate: Literal["spline", "none"] = "spline"
     least: int = 4
     smoothing: float = 1e-5
+    centre: tuple[float, float, float] | None = None
     fade: float = 0.05
 
     tags: ClassVar[Tags] = Tags(exactness="exact", linear=True)
@@ -85,7 +88,9 @@ class RobustReference(Spatial):
                     f"{info.channels.kinds[channels[0]]!r}. Lower least, or leave them out with Pick."
                 )
             of[channels] = len(kinds)
-            g = spline_kernel(places, sphere(places), 4) if self.estimate == "spline" else np.empty((0, 0))
+            g = np.empty((0, 0))
+            if self.estimate == "spline":
+                g = spline_kernel(places, sphere(places) if self.centre is None else np.array(self.centre), 4)
             kinds.append((channels, g))
         row = np.concatenate([[0], np.cumsum([len(c) for c, _ in kinds])]).astype(np.int64)
         return Heads(of >= 0, of, row, np.concatenate([c for c, _ in kinds]).astype(np.int64), kinds)

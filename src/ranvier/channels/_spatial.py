@@ -76,10 +76,10 @@ class Spatial(BlockStage):
 
     @final
     def prepare(self, info: StreamInfo) -> State:
-        from ranvier.kernels._spread import spread
+        from ranvier.kernels._spread import TILE, spread
 
         out, plan = self.describe(info), self.plan(info)
-        design = Design(self, plan, self.samples(info), spread[out.dtype], Scratch(out.shape, out.dtype))
+        design = Design(self, plan, self.samples(info), spread[out.dtype], Scratch(out.shape, out.dtype), TILE)
         n = info.n_channels
         return State(
             design, held=np.zeros(n, out.dtype), was=np.ones(n, bool), now=np.ones(n, bool), faded=counter(-1)
@@ -117,7 +117,7 @@ class Spatial(BlockStage):
             table = design.table(was, now)
             design.spread(
                 x[at:stop], ok[at:stop], masked, careful, state["held"], *table, int(faded[0]), design.fade,
-                self.replace, self.fill, y[at:stop], w[at:stop],
+                self.replace, self.fill, design.room, design.flags, y[at:stop], w[at:stop],
             )  # fmt: skip
             if faded[0] < design.fade:
                 faded[0] += stop - at
@@ -139,8 +139,10 @@ def _change(there: Array | None, now: Array, at: int, n: int) -> int:
 class Design:
     """What a running stage works with: its plan, and the tables of the sets that were in use of late."""
 
-    def __init__(self, stage: Spatial, plan: Any, fade: int, spread: Any, scratch: Scratch) -> None:
+    def __init__(self, stage: Spatial, plan: Any, fade: int, spread: Any, scratch: Scratch, tile: int) -> None:
         self.stage, self.plan, self.fade, self.spread, self.scratch = stage, plan, fade, spread, scratch
+        self.room = np.zeros((3, *scratch.shape, tile), scratch.dtype)
+        self.flags = np.ones((2, *scratch.shape, tile), bool)
         self._tables: dict[bytes, tuple[Array, ...]] = {}
 
     def table(self, was: Array, now: Array) -> tuple[Array, ...]:

@@ -23,12 +23,13 @@ def _rows(kind: Any, n: int) -> Any:
 @kernel(
     lambda f: void(
         _rows(f, 2), _rows(boolean, 2), boolean, boolean, f[::1], _rows(int64, 1), _rows(int64, 1), _rows(int64, 1),
-        _rows(f, 2), _rows(int32, 2), int64, int64, boolean, boolean, f[:, ::1], boolean[:, ::1],
+        _rows(f, 2), _rows(int32, 2), int64, int64, boolean, boolean, f[:, :, ::1], boolean[:, :, ::1], f[:, ::1],
+        boolean[:, ::1],
     )
 )  # fmt: skip
 def spread(
     x: Any, ok: Any, masked: bool, careful: bool, held: Any, row: Any, other: Any, of: Any, weights: Any, least: Any,
-    first: int, fade: int, replace: bool, fill: bool, y: Any, w: Any,
+    first: int, fade: int, replace: bool, fill: bool, room: Any, flags: Any, y: Any, w: Any,
 ) -> None:  # fmt: skip
     """Write ``x - sum`` (or the sum itself, where `replace`), the sum being that of the channel's row.
 
@@ -53,14 +54,15 @@ def spread(
         once that is 1.
     replace, fill
         The sum takes the place of the channel; where also `fill`, it is valid where the channel itself is not.
+    room, flags
+        Scratch memory, ``(3, n_channels, TILE)`` and ``(2, n_channels, TILE)``; there are at most `n_channels` rows.
     y, w
         Results and their mask, of the shape of `x`.
     """
     zero, one = x.dtype.type(0), x.dtype.type(1)
     rows, channels = len(row) - 1, x.shape[1]
-    laid, done = np.zeros((channels, TILE), x.dtype), np.zeros((channels, TILE), x.dtype)
-    sums, fine = np.zeros((rows, TILE), x.dtype), np.ones((rows, TILE), np.bool_)
-    good, whole, sure = np.ones((channels, TILE), np.bool_), np.ones(channels, np.bool_), np.ones(rows, np.bool_)
+    laid, done, sums, good, fine = room[0], room[1], room[2], flags[0], flags[1]
+    whole, sure = np.ones(channels, np.bool_), np.ones(rows, np.bool_)
     old, share = np.zeros(TILE, x.dtype), np.ones(TILE, x.dtype)
     for base in range(0, len(x), TILE):
         n = min(TILE, len(x) - base)
@@ -73,13 +75,14 @@ def spread(
             share[t] = min(one, x.dtype.type((first + base + t + 1) / max(fade, 1)))
         fading = min(n, fade - 1 - first - base)  # so many are not all the way
         for r in range(rows):
-            _sum(laid, other, weights[1], row[r], row[r + 1], sums[r])
+            _sum(laid, other, weights[1], row[r], row[r + 1], sums[r], n)
             if fading > 0:
-                _sum(laid, other, weights[0], row[r], row[r + 1], old)
+                _sum(laid, other, weights[0], row[r], row[r + 1], old, fading)
                 for t in range(fading):
                     sums[r, t] = old[t] + share[t] * (sums[r, t] - old[t])
             if careful:
-                fine[r, :] = True
+                for t in range(n):
+                    fine[r, t] = True
                 sure[r] = _count(good, whole, other, weights[1], row[r], row[r + 1], least[1, r], fine[r], n)
                 if fading > 0:
                     sure[r] &= _count(good, whole, other, weights[0], row[r], row[r + 1], least[0, r], fine[r], fading)
@@ -88,11 +91,13 @@ def spread(
         for c in range(channels):
             r = of[c]
             if r < 0:
-                done[c, :] = laid[c]
+                for t in range(n):
+                    done[c, t] = laid[c, t]
             elif replace:
-                done[c, :] = sums[r]
+                for t in range(n):
+                    done[c, t] = sums[r, t]
             else:
-                for t in range(TILE):
+                for t in range(n):
                     done[c, t] = laid[c, t] - sums[r, t]
             if careful and not (whole[c] and (r < 0 or sure[r])):
                 for t in range(n):
@@ -137,7 +142,8 @@ def _hold(ok: Any, laid: Any, good: Any, held: Any, whole: Any) -> None:
             whole[c] &= ok[t, c]
     for c in range(len(held)):
         if whole[c]:
-            good[c, :] = True
+            for t in range(n):
+                good[c, t] = True
             held[c] = laid[c, n - 1]
             continue
         for t in range(n):
@@ -149,19 +155,20 @@ def _hold(ok: Any, laid: Any, good: Any, held: Any, whole: Any) -> None:
 
 
 @njit  # type: ignore[untyped-decorator]
-def _sum(laid: Any, other: Any, weight: Any, first: int, after: int, total: Any) -> None:
+def _sum(laid: Any, other: Any, weight: Any, first: int, after: int, total: Any, n: int) -> None:
     """Write the weighted sum of channels, one after the other in the order of the list; four in one pass."""
-    total[:] = 0
+    for t in range(n):
+        total[t] = 0
     i = first
     while i + 4 <= after:
         a, b, c, d = laid[other[i]], laid[other[i + 1]], laid[other[i + 2]], laid[other[i + 3]]
         p, q, u, v = weight[i], weight[i + 1], weight[i + 2], weight[i + 3]
-        for t in range(TILE):
+        for t in range(n):
             total[t] = (((total[t] + p * a[t]) + q * b[t]) + u * c[t]) + v * d[t]
         i += 4
     while i < after:
         a, p = laid[other[i]], weight[i]
-        for t in range(TILE):
+        for t in range(n):
             total[t] += p * a[t]
         i += 1
 
