@@ -146,7 +146,7 @@ class Design:
         self._tables: dict[bytes, tuple[Array, ...]] = {}
 
     def table(self, was: Array, now: Array) -> tuple[Array, ...]:
-        """Return rows, sources, row of each channel, weights and least counts of an old and a new set."""
+        """Return what the kernel needs to know of an old and a new set: rows, sources, weights, counts."""
         key = np.packbits(was).tobytes() + np.packbits(now).tobytes()
         found = self._tables.get(key)
         if found is None:
@@ -155,7 +155,9 @@ class Design:
             new = self.stage.sums(self.plan, now, of, old=False)
             weights = np.stack([old.weight, new.weight]).astype(self.scratch.dtype)
             least = np.stack([old.least, new.least]).astype(np.int32)
-            found = (new.row, new.other, of, weights, least)
+            place = np.repeat(np.arange(len(new.least)), np.diff(new.row))
+            moves = (least[0] != least[1]) | np.isin(np.arange(len(new.least)), place[weights[0] != weights[1]])
+            found = (new.row, new.other, of, weights, least, moves)
             while len(self._tables) >= KEPT:
                 self._tables.pop(next(iter(self._tables)))
             self._tables[key] = found

@@ -23,13 +23,13 @@ def _rows(kind: Any, n: int) -> Any:
 @kernel(
     lambda f: void(
         _rows(f, 2), _rows(boolean, 2), boolean, boolean, f[::1], _rows(int64, 1), _rows(int64, 1), _rows(int64, 1),
-        _rows(f, 2), _rows(int32, 2), int64, int64, boolean, boolean, f[:, :, ::1], boolean[:, :, ::1], f[:, ::1],
-        boolean[:, ::1],
+        _rows(f, 2), _rows(int32, 2), _rows(boolean, 1), int64, int64, boolean, boolean, f[:, :, ::1],
+        boolean[:, :, ::1], f[:, ::1], boolean[:, ::1],
     )
 )  # fmt: skip
 def spread(
     x: Any, ok: Any, masked: bool, careful: bool, held: Any, row: Any, other: Any, of: Any, weights: Any, least: Any,
-    first: int, fade: int, replace: bool, fill: bool, room: Any, flags: Any, y: Any, w: Any,
+    moves: Any, first: int, fade: int, replace: bool, fill: bool, room: Any, flags: Any, y: Any, w: Any,
 ) -> None:  # fmt: skip
     """Write ``x - sum`` (or the sum itself, where `replace`), the sum being that of the channel's row.
 
@@ -49,6 +49,8 @@ def spread(
     weights, least
         Of the old set (0) and the new one (1), ``(2, n_sources)``; how many valid sources with a weight other than 0
         each row needs in either, ``(2, n_rows)``.
+    moves
+        Whether old and new differ for a row; where they do not, fading would give the same bits.
     first, fade
         The sample at place t is ``min(1, (first + t + 1) / fade)`` of the way from old to new; old is not looked at
         once that is 1.
@@ -76,7 +78,7 @@ def spread(
         fading = min(n, fade - 1 - first - base)  # so many are not all the way
         for r in range(rows):
             _sum(laid, other, weights[1], row[r], row[r + 1], sums[r], n)
-            if fading > 0:
+            if fading > 0 and moves[r]:
                 _sum(laid, other, weights[0], row[r], row[r + 1], old, fading)
                 for t in range(fading):
                     sums[r, t] = old[t] + share[t] * (sums[r, t] - old[t])
@@ -84,7 +86,7 @@ def spread(
                 for t in range(n):
                     fine[r, t] = True
                 sure[r] = _count(good, whole, other, weights[1], row[r], row[r + 1], least[1, r], fine[r], n)
-                if fading > 0:
+                if fading > 0 and moves[r]:
                     sure[r] &= _count(good, whole, other, weights[0], row[r], row[r + 1], least[0, r], fine[r], fading)
         if careful:
             w[base : base + n] = True
