@@ -15,6 +15,7 @@ from ranvier.stage import Tags
 from ranvier.stream import Array, StreamInfo
 
 FAINT = 0.005  # weights below it are 0, in the Gaussian method
+EMPTY = np.empty(0)
 
 
 @dataclass(frozen=True)
@@ -131,28 +132,30 @@ class Interpolate(Spatial):
         return np.where(lost, np.cumsum(lost) - 1, -1)
 
     def sums(self, plan: Field, there: Array, of: Array, old: bool) -> Sums:
-        rows = int(of.max(initial=-1)) + 1
-        sources: list[Array] = [np.empty(0, np.int64)] * rows
-        weights: list[Array] = [np.empty(0)] * rows
-        least = np.zeros(rows, np.int64)
+        rows: list[tuple[Array, Array, int]] = [(EMPTY, EMPTY, 0)] * (int(of.max(initial=-1)) + 1)
         for channels, kernel in plan.kinds:
             inside = there[channels]
-            estimate = np.zeros((len(channels), len(channels)))
-            if inside.sum() >= self.least and not inside.all():
-                made = (
-                    spline(kernel, inside, self.smoothing)
-                    if self.method == "spline"
-                    else gaussian(kernel, inside, FAINT)
-                )
-                estimate[np.ix_(~inside, inside)] = made
-            for i, c in enumerate(channels):
-                r = of[c]
-                if r < 0:
-                    continue
-                sources[r], weights[r], least[r] = channels, estimate[i], self.least
-                if inside[i] or np.count_nonzero(estimate[i]) < self.least:  # itself: measured, or all there is
-                    weights[r] = np.eye(len(channels))[i]
-                    least[r] = not (old and inside[i])  # fades from its last valid value, which is not old
-        row = np.concatenate([[0], np.cumsum([len(s) for s in sources])]).astype(np.int64)
-        empty = np.empty(0)
-        return Sums(row, np.concatenate([empty, *sources]).astype(np.int64), np.concatenate([empty, *weights]), least)
+            lost = np.flatnonzero(~inside)
+            estimates = np.zeros((len(lost), len(channels)))
+            if len(lost) and len(channels) - len(lost) >= self.least:
+                estimates[:, inside] = self._estimates(kernel, inside)
+            for i in np.flatnonzero(of[channels] >= 0):
+                near = (kernel[i] != 0) | (self.method == "spline")
+                weights, least = np.arange(len(channels)) == i, int(not old)  # as measured, or from its last value
+                if not inside[i]:
+                    estimate = estimates[np.searchsorted(lost, i)]
+                    enough = np.count_nonzero(estimate) >= self.least
+                    weights, least = (estimate, self.least) if enough else (weights, 1)
+                rows[of[channels[i]]] = (channels[near], weights[near], least)
+        sources, weight, needed = zip(*rows, strict=True) if rows else ((), (), ())
+        return Sums(
+            np.cumsum([0, *(len(s) for s in sources)]).astype(np.int64),
+            np.concatenate([EMPTY, *sources]).astype(np.int64),
+            np.concatenate([EMPTY, *weight]),
+            np.array(needed, dtype=np.int64),
+        )
+
+    def _estimates(self, kernel: Array, inside: Array) -> Array:
+        if self.method == "spline":
+            return spline(kernel, inside, self.smoothing)
+        return gaussian(kernel, inside, FAINT)

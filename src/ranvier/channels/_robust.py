@@ -80,7 +80,7 @@ class RobustReference(Spatial):
                 f"{self.estimate!r}, {self.least} and {self.smoothing:g}. Mend them."
             )
         of = np.full(info.n_channels, -1, np.int64)
-        kinds = []
+        kinds: list[tuple[Array, Array]] = []
         for channels, places in placed(self, info.channels):
             if len(channels) < self.least:
                 raise ContractError(

@@ -30,7 +30,7 @@ def sphere(places: Array) -> Array:
             'volume. Give the centre, or take method="gaussian" for probes and flat grids.'
         )
     design = np.column_stack([2 * centred, np.ones(len(places))])
-    return middle + np.linalg.lstsq(design, (centred**2).sum(axis=1), rcond=None)[0][:3]
+    return np.asarray(middle + np.linalg.lstsq(design, (centred**2).sum(axis=1), rcond=None)[0][:3])
 
 
 def spline_kernel(places: Array, centre: Array, order: int) -> Array:
