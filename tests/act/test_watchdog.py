@@ -232,14 +232,38 @@ def test_interrupts_are_for_the_loop(peer, dog):
     assert os.getpgid(dog.pid) != os.getpgid(0)
 
 
-def test_a_termination_goes_through_the_safe_state(peer, dog):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_termination_goes_through_the_safe_state(peer, dog, number):
     dog.send(approved(1))
     until(peer, COMMAND)
-    os.kill(dog.pid, signal.SIGTERM)
+    os.kill(dog.pid, number)
     until(peer, STOP)
     assert wait_for_end(dog.pid)
     with pytest.raises(DeviceError, match="gone"):
         dog.send(approved(2))
+
+
+def test_a_termination_does_not_cut_short_the_way_to_the_safe_state():
+    code = """
+import os, signal, sys
+from ranvier.act import _keeper
+class Slow:  # somebody terminates it while it is on its way
+    sent = dropped = 0
+    safe = True
+    def open(self): pass
+    def close(self):
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGTERM):
+            os.kill(os.getpid(), number)
+        print("reached", file=sys.stderr)
+_keeper.make = lambda said: Slow()
+sys.exit(_keeper.main())
+"""
+    given = '{"actuator": "", "silence": 1, "latch": false}'
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code, given], input="", capture_output=True, text=True, timeout=PATIENCE, env=env
+    )
+    assert (done.returncode, done.stderr) == (0, "reached\n")
 
 
 def test_a_dead_process_is_told_at_once_and_can_be_stopped_closed_and_opened_again(peer, dog):

@@ -2,7 +2,7 @@
 
 Its standard input is the pipe from the loop: where that ends, the loop has ended, and so the actuator is brought to its
 safe state and the process ends. Its standard output answers what it is asked. It ignores SIGINT, which is meant for the
-loop; SIGTERM makes it end, through the safe state.
+loop; SIGTERM and SIGHUP make it end, through the safe state.
 """
 
 from __future__ import annotations
@@ -77,7 +77,14 @@ def _say(answers: int, what: dict[str, Any]) -> None:
 
 
 def _end(*_: Any) -> NoReturn:
+    _heed(signal.SIG_IGN)  # what comes next must not cut short the way to the safe state
     raise SystemExit(0)
+
+
+def _heed(handler: Any) -> None:
+    """Do the same at SIGTERM and at SIGHUP."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, handler)
 
 
 def keep(given: dict[str, Any], commands: int, answers: int) -> None:
@@ -89,13 +96,14 @@ def keep(given: dict[str, Any], commands: int, answers: int) -> None:
         keeper.answer("ready")
         keeper.run()
     finally:
+        _heed(signal.SIG_IGN)
         owned.close()
 
 
 def main() -> int:
     """Do what the command line says."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _end)
+    _heed(_end)
     commands, answers = os.dup(0), os.dup(1)
     os.dup2(2, 1)  # what a library prints must not look like an answer
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)

@@ -10,7 +10,7 @@ __all__ = ["main"]
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code: 0 done, 1 something failed its check, 2 wrong input, 130 stopped.
 
-    SIGTERM stops a verb as Ctrl-C does, and gives 143.
+    SIGTERM and SIGHUP stop a verb as Ctrl-C does, and give 143 and 129.
 
     Parameters
     ----------

@@ -96,12 +96,13 @@ def go(verb: str, session: Any, seconds: float, json: bool) -> None:
 
 @contextmanager
 def _stopping(session: Any) -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM end the session in order."""
+    """Let Ctrl-C, SIGTERM and a closed terminal end the session in order."""
+    from ranvier.cli._main import ending
 
     def stop(number: int, frame: Any) -> None:
-        session.wish("Ctrl-C" if number == signal.SIGINT else "SIGTERM")
+        session.wish("Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name)
 
-    before = {n: signal.signal(n, stop) for n in (signal.SIGINT, signal.SIGTERM)}
+    before = {n: signal.signal(n, stop) for n in (signal.SIGINT, *ending())}
     try:
         yield
     finally:

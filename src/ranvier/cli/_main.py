@@ -21,7 +21,7 @@ _UsageError: Any = typer.BadParameter.__mro__[1]
 _ClickException: Any = typer.BadParameter.__mro__[2]
 
 
-STOPPED = 130  # Ctrl-C; 143 for SIGTERM
+STOPPED = 130  # Ctrl-C; 143 for SIGTERM, 129 for a terminal that was closed
 MOST = 1500  # characters of a message: what was given is repeated in it, and may be a whole file
 
 
@@ -62,7 +62,7 @@ def _run(argv: list[str]) -> int:
 
 @contextlib.contextmanager
 def _ended_in_order() -> Iterator[list[int]]:
-    """Let SIGTERM raise KeyboardInterrupt, as Ctrl-C does; yield what becomes a list of the signals that came."""
+    """Let SIGTERM and SIGHUP raise KeyboardInterrupt, as Ctrl-C does; yield what becomes a list of those that came."""
     came: list[int] = []
 
     def end(number: int, frame: Any) -> None:
@@ -70,14 +70,22 @@ def _ended_in_order() -> Iterator[list[int]]:
         raise KeyboardInterrupt
 
     try:
-        before = signal.signal(signal.SIGTERM, end)
+        before = {n: signal.signal(n, end) for n in ending()}
     except ValueError:  # not the main thread: signals are not ours
         yield came
         return
     try:
         yield came
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def ending() -> list[int]:
+    """Return the signals besides Ctrl-C that end us: SIGTERM, and SIGHUP unless it is ignored, as `nohup` asks."""
+    hangup = getattr(signal, "SIGHUP", None)
+    heard = hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN
+    return [signal.SIGTERM, *([hangup] if hangup is not None and heard else [])]
 
 
 def wrong(message: str) -> int:

@@ -174,7 +174,7 @@ def say(word: dict[str, Any]) -> None:
 
 def main() -> int:
     """Read from standard input what to record, and do it."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # it ends with the rings, and not before all is written
     for module in ("numcodecs.blosc", "ranvier.kernels._ring"):  # needed later, loaded while there is time
         import_module(module)
