@@ -1,5 +1,7 @@
 """Wrong input: one message that names what is wrong, exit code 2, never a traceback."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -37,6 +39,16 @@ def test_folders_where_files_belong(cli, files, tmp_path):
     ):
         assert "folder" in cli(*arguments).message
     assert "no file of a known kind" in cli("evaluate", files / "protocol.toml", folder).message
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with a name are POSIX")
+def test_what_is_there_but_no_recording_is_called_what_it_is(cli, tmp_path):
+    pipe, hollow = tmp_path / "a.edf", tmp_path / "a.rvr"
+    os.mkfifo(pipe)
+    hollow.mkdir()
+    for verb in (["inspect"], ["export", "--to", "xdf"], ["replay"]):
+        assert "is a pipe" in cli(*verb, pipe).message
+        assert "without a recording's parts" in cli(*verb, hollow).message
 
 
 def test_demo_of_what_is_not_there(cli, files, tmp_path):

@@ -1,5 +1,7 @@
 """Session files: what is wrong is named with its place; everything can be overridden."""
 
+import os
+
 import pytest
 
 from ranvier.errors import ConfigError
@@ -79,6 +81,13 @@ def test_no_file_and_no_toml(tmp_path):
     (tmp_path / "bad.toml").write_bytes(b"\xff = [")
     with pytest.raises(ConfigError, match="readable TOML"):
         read_session(tmp_path / "bad.toml")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with a name are POSIX")
+def test_a_pipe_is_refused_instead_of_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.toml")
+    with pytest.raises(ConfigError, match="it is no file"):
+        read_session(tmp_path / "a.toml")
 
 
 @pytest.mark.parametrize("text", ["a\0b", "\x1b[31m", "two\nlines", "\x9b31m"])

@@ -1,6 +1,7 @@
 """Pipelines as TOML and models as files: round trips, errors that name the key, hostile names."""
 
 import json
+import os
 import struct
 
 import numpy as np
@@ -122,3 +123,11 @@ def test_provenance_that_is_no_json_is_a_model_error(tmp_path):
     save_file({"x": np.zeros(1)}, str(tmp_path / "m.rvm"), metadata=header)
     with pytest.raises(ModelError, match="provenance"):
         model_provenance(tmp_path / "m.rvm")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with a name are POSIX")
+@pytest.mark.parametrize(("name", "error"), [("a.rvm", ModelError), ("a.toml", ConfigError)])
+def test_a_pipe_is_refused_instead_of_waited_for(tmp_path, name, error):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(error, match="it is no file"):
+        load_pipeline(tmp_path / name)

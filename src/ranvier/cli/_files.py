@@ -32,7 +32,8 @@ def need_file(path: Path, what: str) -> Path:
     if path.is_dir():
         raise FormatError(f"{what} needs a file; {path} is a folder. Name a file in it.")
     if not path.is_file():
-        raise FormatError(f"{what} needs a file; {path} does not exist. Check the path.")
+        why = "is a pipe or a device" if path.exists() else "does not exist"
+        raise FormatError(f"{what} needs a file; {path} {why}. Check the path.")
     return path
 
 

@@ -74,7 +74,9 @@ def _which(path: Path) -> Any:
             if getattr(kind, "folder", False) and _sniffs(kind, path, b""):
                 return kind
     if not path.is_file():
-        hint = "is a folder" if path.is_dir() else "does not exist"
+        hint = "is a pipe or a device" if path.exists() else "does not exist"
+        if path.is_dir():
+            hint = "is a folder without a recording's parts" if path.suffix == ".rvr" else "is a folder"
         raise FormatError(f"record.open needs a file; {str(path)!r} {hint}. Check the path.")
     with path.open("rb") as file:
         head = file.read(4096)

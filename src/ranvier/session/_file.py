@@ -97,6 +97,8 @@ def read_session(path: Path, overrides: Sequence[str] = ()) -> SessionFile:
     overrides
         ``a.b=value``, the value as TOML, or a plain text.
     """
+    if path.exists() and not path.is_file():  # to open a pipe would wait for ever
+        raise ConfigError(f"{path} needs to be a readable TOML file; it is no file. Check the path.")
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as e:

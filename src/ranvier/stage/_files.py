@@ -35,6 +35,8 @@ def load_pipeline(path: str | Path) -> Any:
     path = Path(path)
     if path.suffix == ".rvm":
         return load_model(path)
+    if _waits(path):
+        raise ConfigError(f"{path} needs to be a readable TOML file; it is no file. Check the path.")
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as e:
@@ -93,6 +95,8 @@ def model_provenance(path: str | Path) -> dict[str, Any]:
 def _read(path: str | Path) -> tuple[Stage, dict[str, str]]:
     from safetensors import SafetensorError, safe_open
 
+    if _waits(path):
+        raise ModelError(f"{path} needs to be a whole model file; it is no file. Check the path, or fit again.")
     try:
         with safe_open(str(path), framework="numpy") as file:
             header = dict(file.metadata() or {})
@@ -107,6 +111,11 @@ def _read(path: str | Path) -> tuple[Stage, dict[str, str]]:
     if not isinstance(stage, Stage):
         raise ModelError(f"{path} needs a fitted stage; it holds a recipe. Fit it first.")
     return stage, header
+
+
+def _waits(path: str | Path) -> bool:
+    """Say whether a path is neither file nor nothing: to open a pipe would wait for ever, where no signal is heard."""
+    return Path(path).exists() and not Path(path).is_file()
 
 
 def _why(e: BaseException) -> str:
