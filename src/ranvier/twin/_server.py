@@ -65,6 +65,10 @@ class DeviceServer(Device):
             )
         if not abs(self.drift) <= 0.5:
             raise ContractError(f"{type(self).__name__} needs drift within 0.5; got {self.drift:g}. 0.005 is 0.5 %.")
+        for name in ("port", "broadcast"):
+            port = getattr(self, name, None) or 0
+            if not (isinstance(port, int) and 0 <= port <= 65535):
+                raise ContractError(f"{type(self).__name__} needs a {name} from 0 to 65535; got {port!r}. 0 is any.")
         self._thread: Thread | None = None
         self._leave = Event()
         self._blocks: Iterator[Block] | None = None
