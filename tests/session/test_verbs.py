@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ranvier import denoise, record
-from ranvier.cli import main
+from ranvier.cli import _live_session, main
 from ranvier.session import Session, _doctor, doctor
 from tests.session.scripted import Script, noise, packets
 
@@ -232,6 +232,24 @@ def test_a_bad_disk(quick, monkeypatch, tmp_path):
     assert found(findings, "free").status == "bad"
     assert found(findings, "sustained").status == "bad"
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_is_not_there(quick, tmp_path):
+    findings = doctor(folder=tmp_path / "none" / "deeper", minutes=0.1)
+    assert found(findings, "folder").status == "bad"
+    assert "is no folder" in found(findings, "folder").found
+
+
+def test_what_the_recorder_could_not_do_is_shown(capsys):
+    full = {"path": "a.rvr", "state": "closed", "lost": {"signal": 7}, "error": "No space left on device"}
+    nothing = {"decisions": 0, "invalid": 0}
+    _live_session.show({
+        "ended": "source", "seconds": 1.0, "sources": {}, "counts": nothing, "guard": None, "granted": {},
+        "latency_us": {}, "recording": full,
+    })  # fmt: skip
+    said = capsys.readouterr().out
+    assert "7 samples lost" in said
+    assert "No space left on device" in said
 
 
 def test_a_session_can_demand_it(folder, ran, monkeypatch, quick):

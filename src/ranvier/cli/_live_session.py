@@ -197,3 +197,5 @@ def show(found: dict[str, Any]) -> None:
             f"{rec['path']}: {rec.get('bytes', 0) / 1e6:.1f} MB, {lost} samples lost; ",
             (f"ranvier replay {rec['path']} --check", "dim"),
         ))  # fmt: skip
+        if rec.get("error"):
+            out.print(line(("recorder ", "red"), rec["error"]))

@@ -74,8 +74,14 @@ def doctor(
     advance
         Called with the name of what is looked at next.
     """
-    where = _existing(folder or (session.record.parent if session and session.record else Path(".")))
+    asked = folder or (session.record.parent if session and session.record else Path("."))
+    where = _existing(asked)
     found: list[Finding] = []
+    if not asked.is_dir():
+        found.append(Finding(
+            what="folder", status="bad", found=f"{asked} is no folder", needed="a folder for the recording",
+            advice=f"Make it, or record elsewhere; the disk of {where} was looked at.",
+        ))  # fmt: skip
     rate = 64 * 1000 * 4.0  # bytes a second
     if session is not None:
         for name, source in session.sources.items():
