@@ -1,5 +1,6 @@
 """From what the electrodes give to what can be trusted: integrity, filters, other rates."""
 
+from ranvier.denoise._asr import ASR
 from ranvier.denoise._blank import Blank
 from ranvier.denoise._decimate import Decimate
 from ranvier.denoise._fir import FIR
@@ -9,21 +10,24 @@ from ranvier.denoise._parrm import PARRM
 from ranvier.denoise._period import find_period
 from ranvier.denoise._resample import Resample
 from ranvier.denoise._standardise import Standardise
+from ranvier.denoise._subspace import SubspaceReconstruction
 from ranvier.denoise._template import Template
 from ranvier.denoise._whiten import Whiten, Whitened
 
 __all__ = [
-    "FIR",
-    "PARRM",
+    "ASR",
     "Bandpass",
     "Blank",
     "Decimate",
+    "FIR",
     "Highpass",
     "Integrity",
     "Lowpass",
     "Notch",
+    "PARRM",
     "Resample",
     "Standardise",
+    "SubspaceReconstruction",
     "Template",
     "Whiten",
     "Whitened",

@@ -1,0 +1,156 @@
+"""ASR: how large a clean signal is in every direction, learned from a calibration recording."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, final
+
+import numpy as np
+
+from ranvier.denoise._design import Sections
+from ranvier.denoise._subspace import Steps, SubspaceReconstruction, steps_of
+from ranvier.denoise._weighting import weighting
+from ranvier.errors import ContractError
+from ranvier.stage import Contract, Estimator, Samples, need_number, need_signal
+from ranvier.stream import Array, StreamInfo
+
+ELECTRODES = ("eeg", "ecog", "seeg", "dbs", "lfp")
+LOWEST, HIGHEST = -3.5, 5.5  # robust deviations between which the power of a clean stretch lies (clean_rawdata)
+BAD_SHARE = 0.075  # of channels that may lie outside in a clean stretch (clean_rawdata)
+FEWEST = 10  # clean stretches that calibration needs
+RIDGE = 1e-6  # part of the mean variance that is added, so that a common reference leaves no hole
+NORMAL = 1.4826  # standard deviations in a median absolute deviation
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class ASR(Estimator):
+    """Learn what clean signal is, to replace what is larger: artifact subspace reconstruction.
+
+    Parameters
+    ----------
+    cutoff
+        How many standard deviations above the mean amplitude of a clean component is an artefact; 20 to 30 leave
+        brain signal alone, below 10 it suffers.
+    window, lookahead, hop, method, share
+        Of the `SubspaceReconstruction` that it becomes.
+
+    Notes
+    -----
+    *In*: signal ``(n_channels,)`` without offset and drift; electrodes (eeg, ecog, seeg, dbs, lfp) are looked at.
+    Fitted on what lies inside trials, whatever their labels: quiet stretches, 30 s in all or more. They are weighted
+    (drift, blinks and muscle up, rhythms down) and cut into windows. Windows in which more than 7.5 % of the channels
+    have unusual power (robust z outside -3.5 to 5.5) are left out. The covariance is the geometric median
+    of those of half windows, or their Riemannian mean (Karcher), each of at least 2 n samples; a threshold is the
+    median amplitude of a principal component plus `cutoff` deviations, by the median absolute one.
+
+    References
+    ----------
+    Mullen et al., IEEE Trans. Biomed. Eng. 62 (2015) 2553-2567. Blum et al., Front. Hum. Neurosci. 13 (2019) 141.
+    Chang, Hsu, Pion-Tonachini & Jung, IEEE Trans. Biomed. Eng. 67 (2020) 1114-1121 (the cutoff).
+    """
+
+    cutoff: float = 20.0
+    window: float = 0.5
+    lookahead: float = 0.25
+    hop: float = 0.05
+    method: Literal["euclidean", "riemannian"] = "euclidean"
+    share: float = 0.66
+
+    def fit_samples(self, info: StreamInfo, samples: Samples) -> SubspaceReconstruction:
+        need_signal(self, info)
+        need_number(self, "cutoff", self.cutoff, 0, 1e6, "", "Take 20 if in doubt.")
+        steps = steps_of(self, info, self.window, self.lookahead, self.hop)
+        which = [i for i, kind in enumerate(info.channels.kinds) if kind in ELECTRODES]
+        if len(which) < 2:
+            raise ContractError(
+                f"ASR needs two electrodes or more ({', '.join(ELECTRODES)}); got {len(which)} among kinds "
+                f"{', '.join(dict.fromkeys(info.channels.kinds))}. Set their kinds."
+            )
+        halves = np.concatenate(list(_weighted(samples, which, steps, weighting(float(info.rate)))) or [np.empty(0)])
+        clean = halves[_clean(halves)] if len(halves) else halves
+        if len(clean) < FEWEST:
+            raise ContractError(
+                f"ASR needs {FEWEST} clean windows of {self.window:g} s or more; got {len(clean)} of {len(halves)}. "
+                "Give longer trials, or a longer recording at rest."
+            )
+        covariance = self._mean(clean)
+        covariance += RIDGE * np.trace(covariance) / len(which) * np.eye(len(which))
+        vectors = np.linalg.eigh(covariance)[1]
+        level = np.sqrt(((clean.reshape(len(clean), -1, len(which)) @ vectors) ** 2).mean(axis=1))
+        middle = np.median(level, axis=0)
+        limit = middle + self.cutoff * NORMAL * np.median(np.abs(level - middle), axis=0)
+        return SubspaceReconstruction(
+            np.ascontiguousarray(covariance), (vectors * limit**2) @ vectors.T,
+            tuple(info.channels.names[i] for i in which), Contract.of(info),
+            self.window, self.lookahead, self.hop, self.method, self.share,
+        )  # fmt: skip
+
+    def _mean(self, clean: Array) -> Array:
+        """Return the robust mean of the covariances of half windows ``(n_windows, 2, n_time, n)``."""
+        n = clean.shape[-1]
+        halves = clean.reshape(-1, *clean.shape[2:])
+        if self.method == "riemannian":
+            joined = min(-(-2 * n // halves.shape[1]), len(halves))
+            halves = halves[: len(halves) // joined * joined].reshape(-1, joined * halves.shape[1], n)
+        covariances = halves.swapaxes(1, 2) @ halves / halves.shape[1]
+        return karcher_mean(covariances) if self.method == "riemannian" else geometric_median(covariances)
+
+
+def _weighted(samples: Samples, which: list[int], steps: Steps, sections: Sections) -> Any:
+    """Yield the windows of each trial, weighted: ``(n_windows, 2, n_time, n)``, without what lies left over."""
+    from ranvier.kernels import _subspace
+
+    ends = np.flatnonzero(np.diff(samples.trial)) + 1
+    for x in np.split(samples.x[:, which].astype(np.float64), ends):
+        x = np.ascontiguousarray(x)
+        _subspace.weigh(x, sections, np.zeros((len(which), len(sections), 2)))
+        count = len(x) // steps.window
+        yield x[len(x) - count * steps.window :].reshape(count, 2, steps.window // 2, len(which))
+
+
+def _clean(windows: Array) -> Array:
+    """Say which windows are clean: few channels whose power is unusual for them."""
+    level = np.sqrt((windows**2).mean(axis=(1, 2)))
+    middle = np.median(level, axis=0)
+    spread = NORMAL * np.median(np.abs(level - middle), axis=0)
+    z = (level - middle) / np.where(spread > 0, spread, np.inf)
+    few: Array = ((z < LOWEST) | (z > HIGHEST)).mean(axis=1) <= BAD_SHARE
+    return few
+
+
+def geometric_median(matrices: Array, rounds: int = 200, close: float = 1e-9) -> Array:
+    """Return the matrix whose summed distance to all others is least (Weiszfeld's iteration)."""
+    x = matrices.reshape(len(matrices), -1)
+    y = np.median(x, axis=0)
+    for _ in range(rounds):
+        distance = np.sqrt(((x - y) ** 2).sum(axis=1))
+        weight = 1 / np.maximum(distance, 1e-12 * (distance.max() or 1.0))
+        before, y = y, weight @ x / weight.sum()
+        if np.abs(y - before).max() <= close * np.abs(y).max():
+            break
+    mean: Array = y.reshape(matrices.shape[1:])
+    return (mean + mean.T) / 2
+
+
+def karcher_mean(matrices: Array, rounds: int = 50, close: float = 1e-9) -> Array:
+    """Return the Riemannian mean of positive definite matrices, each first lifted off zero by a trace."""
+    n = matrices.shape[-1]
+    lifted = matrices + RIDGE * np.trace(matrices, axis1=1, axis2=2)[:, None, None] / n * np.eye(n)
+    mean: Array = lifted.mean(axis=0)
+    for _ in range(rounds):
+        half, inverse = _power(mean, 0.5), _power(mean, -0.5)
+        values, vectors = np.linalg.eigh(inverse @ lifted @ inverse)
+        step = ((vectors * np.log(values)[:, None, :]) @ vectors.swapaxes(1, 2)).mean(axis=0)
+        values, vectors = np.linalg.eigh(step)
+        mean = half @ ((vectors * np.exp(values)) @ vectors.T) @ half
+        mean = (mean + mean.T) / 2
+        if np.linalg.norm(step) <= close * n:
+            break
+    return mean
+
+
+def _power(matrix: Array, exponent: float) -> Array:
+    values, vectors = np.linalg.eigh(matrix)
+    out: Array = (vectors * values**exponent) @ vectors.T
+    return out
