@@ -1,5 +1,6 @@
 """From what the electrodes give to what can be trusted: integrity, filters, other rates."""
 
+from ranvier.denoise._adaptive import LMS, RLS
 from ranvier.denoise._asr import ASR
 from ranvier.denoise._blank import Blank
 from ranvier.denoise._decimate import Decimate
@@ -22,9 +23,11 @@ __all__ = [
     "FIR",
     "Highpass",
     "Integrity",
+    "LMS",
     "Lowpass",
     "Notch",
     "PARRM",
+    "RLS",
     "Resample",
     "Standardise",
     "SubspaceReconstruction",

@@ -26,6 +26,12 @@ def eeg(dtype: Any = np.float32, rate: int = RATE) -> StreamInfo:
     return StreamInfo.signal(rate, Channels.of(NAMES, "eeg", "uV", places, groups), name="eeg", dtype=dtype)
 
 
+def eyes(dtype: Any = np.float32) -> StreamInfo:
+    """Return the description of EEG with what disturbs it: eye movements and an accelerometer."""
+    kinds, units = ["eeg", "eeg", "eog", "motion"], ["uV", "uV", "uV", "m/s^2"]
+    return StreamInfo.signal(RATE, Channels.of(("C3", "C4", "VEOG", "ACCZ"), kinds, units), name="eyes", dtype=dtype)
+
+
 def scores() -> StreamInfo:
     """Return the description of what a classifier of two classes says."""
     return StreamInfo.signal(10, Channels.of(("left", "right"), "class", "1"), name="scores")
@@ -160,6 +166,7 @@ EXAMPLES: dict[str, Callable[[], list[Example]]] = {
         (denoise.Blank(jump=900.0, length=0.02, fill="line"), eeg(np.int16)),
         (denoise.Blank(on=("cue/*",), length=0.02, fill="line"), eeg(), marks(eeg())),
     ],
+    "denoise.ASR": lambda: fitted(denoise.ASR(cutoff=3.0)),
     "denoise.Decimate": plain(lambda: denoise.Decimate(factor=2)),
     "denoise.FIR": plain(lambda: denoise.FIR(taps=(0.25, 0.5, 0.25))),
     "denoise.Integrity": lambda: [
@@ -167,8 +174,11 @@ EXAMPLES: dict[str, Callable[[], list[Example]]] = {
         (denoise.Integrity(), eeg(np.int16)),
     ],
     "denoise.PARRM": plain(lambda: denoise.PARRM(period=19.1, window=2.0, half_width=0.05)),
+    "denoise.LMS": lambda: [(denoise.LMS(), eyes()), (denoise.LMS(taps=1), eyes(np.int16))],
+    "denoise.RLS": lambda: [(denoise.RLS(), eyes()), (denoise.RLS(("motion",), tau=1.0), eyes(np.float64))],
     "denoise.Resample": plain(lambda: denoise.Resample(rate=100.0)),
     "denoise.Standardise": plain(lambda: denoise.Standardise(tau=1.0)),
+    "denoise.SubspaceReconstruction": lambda: fitted(denoise.ASR(cutoff=3.0, lookahead=0.0, method="riemannian")),
     "denoise.Bandpass": plain(lambda: denoise.Bandpass(low=8.0, high=30.0)),
     "denoise.Highpass": plain(lambda: denoise.Highpass(low=1.0)),
     "denoise.Lowpass": plain(lambda: denoise.Lowpass(high=40.0)),
