@@ -21,7 +21,7 @@ from ranvier import denoise, record
 from ranvier.stage import Run
 from ranvier.stream import Block, Channels, StreamInfo, Trials
 
-CUTOFF = {"now": 5.0}  # of every method; --cutoff
+CUTOFF = {"now": 5.0}  # of the peers and of the Euclidean ASR; --cutoff
 EDGE = 0.5  # not scored at both ends of the second half [s]
 PEERS = {"meegkit": "meegkit", "asrpy": "asrpy", "eegprep": "eegprep", "mne-denoise": "mne_denoise"}
 
@@ -59,7 +59,11 @@ def stream(stage, scene, block=32):
 
 
 def asr(**options):
-    return lambda scene: stream(fit(denoise.ASR(cutoff=CUTOFF["now"], **options), scene), scene)
+    return lambda scene: stream(fit(denoise.ASR(**options), scene), scene)
+
+
+def euclidean(scene):
+    return stream(fit(denoise.ASR(CUTOFF["now"], method="euclidean"), scene), scene)
 
 
 def adaptive(make_filter, then=None):
@@ -71,7 +75,7 @@ def adaptive(make_filter, then=None):
 
 
 def after(scene):
-    return fit(denoise.ASR(cutoff=CUTOFF["now"]), scene)
+    return fit(denoise.ASR(), scene)
 
 
 def meegkit(method, step):
@@ -117,7 +121,11 @@ METHODS = {
     "as it is": lambda scene: scene.mixed,
     "ASR": asr(),
     "ASR, no look-ahead": asr(lookahead=0.0),
-    "ASR riemannian": asr(method="riemannian"),
+    "ASR euclidean": euclidean,
+    "RLS motion": adaptive(lambda: denoise.RLS(("motion",), taps=8)),
+    "LMS motion": adaptive(lambda: denoise.LMS(("motion",), taps=8)),
+    "RLS EOG": adaptive(lambda: denoise.RLS(("eog",))),
+    "RLS motion, then ASR": adaptive(lambda: denoise.RLS(("motion",), taps=8), after),
     "meegkit whole": meegkit("euclid", None),
     "meegkit 1-s blocks": meegkit("euclid", 1.0),
     "meegkit riemann, 1-s": meegkit("riemann", 1.0),
@@ -125,12 +133,6 @@ METHODS = {
     "eegprep": eegprep,
     "mne-denoise": mne_denoise,
 }
-if hasattr(denoise, "RLS"):
-    METHODS |= {
-        "RLS": adaptive(denoise.RLS),
-        "LMS": adaptive(denoise.LMS),
-        "RLS, then ASR": adaptive(denoise.RLS, after),
-    }
 
 
 def band_power(x, rate, low=8.0, high=12.0):
@@ -162,19 +164,21 @@ def main():
     options.add_argument("--json")
     options.add_argument("--kinds", nargs="*", default=list(KINDS))
     options.add_argument("--methods", nargs="*", help="beginnings of their names")
+    options.add_argument("--seeds", type=int, default=len(SEEDS), help="how many of them")
     options.add_argument("--cutoff", type=float, default=5.0)
     given = options.parse_args()
     CUTOFF["now"] = given.cutoff
     warnings.simplefilter("ignore")
     wanted = [m for m in METHODS if not given.methods or any(m.startswith(g) for g in given.methods)]
-    base, rows, failed = clean(), [], {}
+    base, rows, failed, seeds = clean(), [], {}, SEEDS[: given.seeds]
+    print(f"{'scene':8}{'method':22}{'rmse':>8}{'touched':>9}{'rest':>7}{'blink %':>9}{'alpha %':>9}{'cpu s':>7}")
     for kind in given.kinds:
         for name in wanted:
             if name in failed:
                 continue
             found, used = [], 0.0
             try:
-                for seed in SEEDS:
+                for seed in seeds:
                     scene = make(kind, seed, base)
                     begin = time.thread_time()
                     with contextlib.redirect_stdout(io.StringIO()):
@@ -185,17 +189,17 @@ def main():
                 failed[name] = f"{type(e).__name__}: {e}"
                 continue
             mean = {k: float(np.mean([f[k] for f in found])) for k in found[0]}
-            rows.append({"kind": kind, "method": name, **mean, "cpu_s": used / len(SEEDS)})
+            row = {"kind": kind, "method": name, **mean, "cpu_s": used / len(seeds)}
+            rows.append(row)
+            print(
+                f"{kind:8}{name:22}{row['rmse']:8.2f}{row['rmse_touched']:9.2f}{row['rmse_untouched']:7.2f}"
+                f"{row['blink_left']:9.1f}{row['alpha_kept']:9.1f}{row['cpu_s']:7.2f}",
+                flush=True,
+            )
     versions = {}
     for peer in PEERS:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             versions[peer] = importlib.metadata.version(peer)
-    print(f"{'scene':8}{'method':22}{'rmse':>8}{'touched':>9}{'rest':>7}{'blink %':>9}{'alpha %':>9}{'cpu s':>7}")
-    for r in rows:
-        print(
-            f"{r['kind']:8}{r['method']:22}{r['rmse']:8.2f}{r['rmse_touched']:9.2f}{r['rmse_untouched']:7.2f}"
-            f"{r['blink_left']:9.1f}{r['alpha_kept']:9.1f}{r['cpu_s']:7.2f}"
-        )
     for name, why in failed.items():
         print(f"{name}: did not run: {why}")
     print("versions:", versions)

@@ -30,8 +30,8 @@ class ASR(Estimator):
     Parameters
     ----------
     cutoff
-        How many standard deviations above the mean amplitude of a clean component is an artefact; 20 to 30 leave
-        brain signal alone, below 10 it suffers.
+        How many deviations above the amplitude of clean signal an artefact begins: 10 in Riemannian terms; 5 to 20 in
+        Euclidean ones, below which brain signal suffers.
     window, lookahead, hop, method, share
         Of the `SubspaceReconstruction` that it becomes.
 
@@ -41,8 +41,9 @@ class ASR(Estimator):
     Fitted on what lies inside trials, whatever their labels: quiet stretches, 30 s in all or more. They are weighted
     (drift, blinks and muscle up, rhythms down) and cut into windows. Windows in which more than 7.5 % of the channels
     have unusual power (robust z outside -3.5 to 5.5) are left out. The covariance is the geometric median
-    of those of half windows, or their Riemannian mean (Karcher), each of at least 2 n samples; a threshold is the
-    median amplitude of a principal component plus `cutoff` deviations, by the median absolute one.
+    of those of half windows, or their Riemannian mean (Karcher), each of at least 2 n samples. A threshold is a median
+    amplitude plus `cutoff` deviations, by the median absolute one: of each principal component, or (Riemannian) of
+    the largest that any direction has in a window, in terms of the covariance.
 
     References
     ----------
@@ -50,16 +51,16 @@ class ASR(Estimator):
     Chang, Hsu, Pion-Tonachini & Jung, IEEE Trans. Biomed. Eng. 67 (2020) 1114-1121 (the cutoff).
     """
 
-    cutoff: float = 20.0
+    cutoff: float = 10.0
     window: float = 0.5
     lookahead: float = 0.25
     hop: float = 0.05
-    method: Literal["euclidean", "riemannian"] = "euclidean"
+    method: Literal["euclidean", "riemannian"] = "riemannian"
     share: float = 0.66
 
     def fit_samples(self, info: StreamInfo, samples: Samples) -> SubspaceReconstruction:
         need_signal(self, info)
-        need_number(self, "cutoff", self.cutoff, 0, 1e6, "", "Take 20 if in doubt.")
+        need_number(self, "cutoff", self.cutoff, 0, 1e6, "", "Take 10 if in doubt.")
         steps = steps_of(self, info, self.window, self.lookahead, self.hop)
         which = [i for i, kind in enumerate(info.channels.kinds) if kind in ELECTRODES]
         if len(which) < 2:
@@ -76,15 +77,28 @@ class ASR(Estimator):
             )
         covariance = self._mean(clean)
         covariance += RIDGE * np.trace(covariance) / len(which) * np.eye(len(which))
-        vectors = np.linalg.eigh(covariance)[1]
-        level = np.sqrt(((clean.reshape(len(clean), -1, len(which)) @ vectors) ** 2).mean(axis=1))
-        middle = np.median(level, axis=0)
-        limit = middle + self.cutoff * NORMAL * np.median(np.abs(level - middle), axis=0)
         return SubspaceReconstruction(
-            np.ascontiguousarray(covariance), (vectors * limit**2) @ vectors.T,
+            np.ascontiguousarray(covariance), self._threshold(clean.reshape(len(clean), -1, len(which)), covariance),
             tuple(info.channels.names[i] for i in which), Contract.of(info),
             self.window, self.lookahead, self.hop, self.method, self.share,
         )  # fmt: skip
+
+    def _threshold(self, clean: Array, covariance: Array) -> Array:
+        """Return the quadratic form that the power of clean windows ``(n_windows, n_time, n)`` stays below."""
+        vectors = np.linalg.eigh(covariance)[1]
+        if self.method == "riemannian":
+            white = clean @ _power(covariance, -0.5)
+            largest = np.linalg.eigvalsh(white.swapaxes(1, 2) @ white / clean.shape[1])[:, -1]
+            return self._limit(np.sqrt(largest)) ** 2 * covariance
+        level = np.sqrt(((clean @ vectors) ** 2).mean(axis=1))
+        limit = self._limit(level)
+        return (vectors * limit**2) @ vectors.T
+
+    def _limit(self, level: Array) -> Array:
+        """Return the middle of amplitudes and `cutoff` deviations more."""
+        middle = np.median(level, axis=0)
+        limit: Array = middle + self.cutoff * NORMAL * np.median(np.abs(level - middle), axis=0)
+        return limit
 
     def _mean(self, clean: Array) -> Array:
         """Return the robust mean of the covariances of half windows ``(n_windows, 2, n_time, n)``."""

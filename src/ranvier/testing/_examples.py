@@ -167,6 +167,7 @@ EXAMPLES: dict[str, Callable[[], list[Example]]] = {
         (denoise.Blank(on=("cue/*",), length=0.02, fill="line"), eeg(), marks(eeg())),
     ],
     "denoise.ASR": lambda: fitted(denoise.ASR(cutoff=3.0)),
+    "denoise.ASR": lambda: fitted(denoise.Highpass(low=0.5), denoise.ASR(cutoff=3.0)),
     "denoise.Decimate": plain(lambda: denoise.Decimate(factor=2)),
     "denoise.FIR": plain(lambda: denoise.FIR(taps=(0.25, 0.5, 0.25))),
     "denoise.Integrity": lambda: [
@@ -178,7 +179,9 @@ EXAMPLES: dict[str, Callable[[], list[Example]]] = {
     "denoise.RLS": lambda: [(denoise.RLS(), eyes()), (denoise.RLS(("motion",), tau=1.0), eyes(np.float64))],
     "denoise.Resample": plain(lambda: denoise.Resample(rate=100.0)),
     "denoise.Standardise": plain(lambda: denoise.Standardise(tau=1.0)),
-    "denoise.SubspaceReconstruction": lambda: fitted(denoise.ASR(cutoff=3.0, lookahead=0.0, method="riemannian")),
+    "denoise.SubspaceReconstruction": lambda: fitted(
+        denoise.Highpass(low=0.5), denoise.ASR(cutoff=3.0, lookahead=0.0, method="riemannian")
+    ),
     "denoise.Bandpass": plain(lambda: denoise.Bandpass(low=8.0, high=30.0)),
     "denoise.Highpass": plain(lambda: denoise.Highpass(low=1.0)),
     "denoise.Lowpass": plain(lambda: denoise.Lowpass(high=40.0)),
