@@ -83,13 +83,16 @@ def test_what_the_references_bring_goes_and_the_brain_stays(stage):
     assert ((out - brain[4000:]) ** 2).mean() < 0.01 * before
 
 
-@pytest.mark.parametrize("stage", [RLS(tau=10.0), LMS()])
-def test_references_that_have_nothing_to_do_with_it_hardly_harm(stage):
-    """Of recursive least squares, half the weights over the memory is the part of the power that is lost: .0015."""
+@pytest.mark.parametrize(("stage", "theory"), [(RLS(tau=10.0), 6 / (2 * 2000)), (LMS(step_size=0.005), 3 * 0.005 / 2)])
+def test_references_that_have_nothing_to_do_with_it_hardly_harm(stage, theory):
+    """The part of the power that is lost: half the weights over the memory; half the step, at most thrice.
+
+    Thrice because the mean of the inverse power of three white taps is thrice the inverse of the mean.
+    """
     rng = np.random.default_rng(SEED)
     x = rng.standard_normal((10_000, 5)) * [5, 5, 50, 2, 1]
     out = push(stage, x).data[5000:, :2]
-    assert ((out - x[5000:, :2]) ** 2).mean() < 0.004 * 25
+    assert ((out - x[5000:, :2]) ** 2).mean() < 1.3 * theory * 25
 
 
 @given(st.lists(st.integers(0, 150), max_size=10), st.sampled_from([RLS(tau=2.0), LMS()]), st.floats(0, 0.2))
@@ -131,7 +134,7 @@ def test_an_electrode_that_dies_changes_no_other_to_the_bit(stage):
     out = push(stage, broken, (7, 1000), valid)
     np.testing.assert_array_equal(out.data[:, 1:], whole.data[:, 1:])
     assert not out.valid[900:1400, 0].any()
-    assert np.abs(out.data[1400:, 0]).max() < 40
+    assert np.abs(out.data[1400:, 0]).max() <= 1.1 * np.abs(whole.data[800:, 0]).max()
 
 
 def test_a_flat_reference_does_not_grow_without_end():
