@@ -106,7 +106,7 @@ class SubspaceReconstruction(BlockStage):
     window: float = 0.5
     lookahead: float = 0.25
     hop: float = 0.05
-    method: Literal["euclidean", "riemannian"] = "euclidean"
+    method: Literal["euclidean", "riemannian"] = "riemannian"
     share: float = 0.66
 
     def __post_init__(self) -> None:

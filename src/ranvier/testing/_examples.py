@@ -166,7 +166,6 @@ EXAMPLES: dict[str, Callable[[], list[Example]]] = {
         (denoise.Blank(jump=900.0, length=0.02, fill="line"), eeg(np.int16)),
         (denoise.Blank(on=("cue/*",), length=0.02, fill="line"), eeg(), marks(eeg())),
     ],
-    "denoise.ASR": lambda: fitted(denoise.ASR(cutoff=3.0)),
     "denoise.ASR": lambda: fitted(denoise.Highpass(low=0.5), denoise.ASR(cutoff=3.0)),
     "denoise.Decimate": plain(lambda: denoise.Decimate(factor=2)),
     "denoise.FIR": plain(lambda: denoise.FIR(taps=(0.25, 0.5, 0.25))),
