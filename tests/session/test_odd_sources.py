@@ -9,6 +9,7 @@ import pytest
 
 from ranvier.acquire import Mark, Packet, Source
 from ranvier.denoise import Integrity
+from ranvier.errors import DeviceError
 from ranvier.session import Session
 from ranvier.stream import StreamInfo
 
@@ -25,10 +26,13 @@ class Given(Source):
         self._info, self._entrance = StreamInfo.signal(250, 2), Integrity()
 
     def _start(self):
-        self._left = iter(self.packets)
+        if not hasattr(self, "_left"):  # a device that comes back goes on
+            self._left = iter(self.packets)
 
     def _read(self, timeout):
         for packets in self._left:
+            if isinstance(packets[0], Exception):
+                raise packets[0]
             return packets
         raise EOFError
 
@@ -63,6 +67,19 @@ def test_a_mark_at_no_instant_ends_nothing(sample, tmp_path):
     notes = list(record.open(tmp_path / "x.rvr").log())
     assert [n.payload["label"] for n in notes if n.payload.get("reason") == "mark at no instant"] == ["x"]
     assert [n.payload["label"] for n in notes if n.kind == "event"] == ["cue"]
+
+
+def test_marks_of_a_device_that_came_back_lie_among_its_new_samples(tmp_path):
+    from ranvier import record
+
+    def again(k):
+        return [Mark(k + 3.0, f"cue {k}", 0.0, time.monotonic_ns()), good(k)]
+
+    run(again(0), [DeviceError("the cable")], again(0), again(N), record=tmp_path / "x.rvr")
+    found = record.open(tmp_path / "x.rvr")
+    (_, stop), (begin, _) = found.raw("signal").stretches
+    assert begin > stop == N
+    assert [n.sample for n in found.log("event")] == [3, begin + 3, begin + N + 3]
 
 
 @pytest.mark.parametrize(
