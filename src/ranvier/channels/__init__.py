@@ -3,6 +3,10 @@
 from ranvier.channels._deskew import Deskew
 from ranvier.channels._interpolate import Interpolate
 from ranvier.channels._local import Laplacian, LocalReference
+
+"""Which electrode is which, and which to trust: pick, scale, reference, bad channels."""
+
+from ranvier.channels._bad_channels import BadChannels, ChannelVerdicts
 from ranvier.channels._pick import Pick
 from ranvier.channels._reference import CommonReference
 from ranvier.channels._reref import Reref
@@ -20,3 +24,4 @@ __all__ = [
     "RobustReference",
     "Scale",
 ]
+__all__ = ["BadChannels", "ChannelVerdicts", "CommonReference", "Pick", "Reref", "Scale"]

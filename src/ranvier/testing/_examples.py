@@ -141,6 +141,8 @@ EXAMPLES: dict[str, Callable[[], list[Example]]] = {
         (act.Map(scale=(2.0,) * len(NAMES)), eeg()),
         (act.Map(("vx",), ("cm/s",), ("left", "right"), ((-5.0,), (5.0,)), confidence="probability"), scores()),
     ],
+    "channels.BadChannels": plain(lambda: channels.BadChannels(hop=0.2, deviation=1.0)),
+    "channels.ChannelVerdicts": plain(lambda: channels.ChannelVerdicts(hop=0.2, deviation=1.0)),
     "channels.CommonReference": lambda: [
         *plain(channels.CommonReference)(),
         (channels.CommonReference("median", by="group", exclude=("O2",)), eeg()),

@@ -1,0 +1,41 @@
+"""BadChannels and ChannelVerdicts pass the whole suite: any cut, masks, segments, save and restore."""
+
+import numpy as np
+import pytest
+
+from ranvier.channels import BadChannels, ChannelVerdicts
+from ranvier.stream import Channels, StreamInfo
+from ranvier.testing import check_stage
+
+KINDS = ("eeg",) * 7 + ("trigger",)
+
+
+def head(n):
+    """Return places on a sphere of 9 cm, spread evenly."""
+    k = np.arange(n)
+    z, turn = 1 - 1.2 * (k + 0.5) / n, k * np.pi * (3 - 5**0.5)
+    across = np.sqrt(1 - z**2)
+    return [tuple(map(float, p)) for p in 0.09 * np.column_stack([across * np.cos(turn), across * np.sin(turn), z])]
+
+
+def info(n, dtype="f4", rate=250, positions=None):
+    kinds = KINDS if n == 8 else "eeg"
+    return StreamInfo.signal(rate, Channels.of([f"E{i}" for i in range(n)], kinds, "uV", positions), dtype=dtype)
+
+
+@pytest.mark.parametrize("cls", [BadChannels, ChannelVerdicts])
+@pytest.mark.parametrize("dtype", ["f4", "f8", "i2", "i4"])
+def test_conforms_for_every_type_of_number(cls, dtype):
+    check_stage(cls(hop=0.2, ransac=0, deviation=0.5), info(8, dtype))
+
+
+@pytest.mark.parametrize("n", [1, 3, 16, 33])
+def test_conforms_for_any_number_of_channels(n):
+    check_stage(BadChannels(hop=0.13, patience=1, recovery=2), info(n))
+    if n > 3:  # fewer are not compared, and noise alone gives no verdict
+        check_stage(ChannelVerdicts(hop=0.13, patience=1, recovery=2, deviation=0.5), info(n))
+
+
+def test_conforms_with_prediction_from_positions():
+    check_stage(BadChannels(hop=0.2, deviation=1.0), info(20, positions=head(20)))
+    check_stage(ChannelVerdicts(hop=0.2, noise=500.0, mains=0.0, deviation=1.0), info(20, "f8", positions=head(20)))
