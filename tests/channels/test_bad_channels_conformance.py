@@ -1,21 +1,13 @@
 """BadChannels and ChannelVerdicts pass the whole suite: any cut, masks, segments, save and restore."""
 
-import numpy as np
 import pytest
 
 from ranvier.channels import BadChannels, ChannelVerdicts
 from ranvier.stream import Channels, StreamInfo
 from ranvier.testing import check_stage
+from tests.channels.planted import head
 
 KINDS = ("eeg",) * 7 + ("trigger",)
-
-
-def head(n):
-    """Return places on a sphere of 9 cm, spread evenly."""
-    k = np.arange(n)
-    z, turn = 1 - 1.2 * (k + 0.5) / n, k * np.pi * (3 - 5**0.5)
-    across = np.sqrt(1 - z**2)
-    return [tuple(map(float, p)) for p in 0.09 * np.column_stack([across * np.cos(turn), across * np.sin(turn), z])]
 
 
 def info(n, dtype="f4", rate=250, positions=None):

@@ -23,7 +23,7 @@ DOMINATED = 0.5  # share of the power that is mains
 OUT_OF_LINE = 3.0  # times the usual mains
 BRIDGE, APART = 0.005, 0.1  # distance, in powers of the channel and in usual distances
 DRIFT, STEADY = 2.0, 5.0  # movement of the mean in a second, in usual amplitudes and in usual movements
-PREDICTION = 0.75  # correlation with what others predict
+PREDICTION = 0.6  # correlation with what others predict; PREP takes 0.75 of 5 s, a second varies more
 SPREAD = 0.2  # least robust standard deviation of log amplitudes: channels may be alike by chance
 HYSTERESIS = 0.8  # what counts against a bad channel, of what counts against a good one
 
@@ -45,14 +45,15 @@ class Heard:
     lost: Array
 
     @classmethod
-    def of(cls, rows: Array, product: Array, mean: Array, before: Array, hop: int) -> Heard:
-        """Make it of what the kernel wrote."""
-        r = rows.astype(float)
-        count = r[17]
-        m = np.maximum(count, 1)
+    def of(cls, rows: dict[str, Array], product: Array, anchor: Array, before: Array, hop: int, stride: int) -> Heard:
+        """Make it of what the kernel wrote, and of what was taken off every sample."""
+        n = rows["count"]
+        m = np.maximum(n, 1)
+        mean = anchor + rows["sum"] / m
+        slow = np.diag(product)[: len(n)] * stride / m
         return cls(
-            count, r[9] / m, r[10] / m, r[11] / m, r[12] / m, r[13] - r[15], (r[14] + r[16] - 2) / m, mean,
-            np.abs(mean - before), product, count < hop / 2,
+            n, rows["all"] / m, rows["mains"] / m, slow, rows["fast"] / m, rows["top"] - rows["bottom"],
+            (rows["tops"] + rows["bottoms"] - 2) / m, mean, np.abs(mean - before), product, n < hop / 2,
         )  # fmt: skip
 
 
@@ -119,9 +120,8 @@ class Criteria:
             z = _score(np.log(h.fast / h.slow), usable) / self.deviation
             excess[NOISE] = np.where(h.fast > _median(h.fast[usable]), z, 0)
         excess[DEVIANT] = np.abs(_score(np.log(h.all), usable)) / 2 / self.deviation
-        excess[DRIFTING] = np.minimum(
-            h.moved / self.hop / (DRIFT * usual), h.moved / (STEADY * _median(h.moved[usable]))
-        )
+        own = np.maximum(np.sqrt(h.slow), usual)
+        excess[DRIFTING] = np.minimum(h.moved / self.hop / (DRIFT * own), h.moved / (STEADY * _median(h.moved[usable])))
         self._together(h, excess, usable, bad)
 
     def _together(self, h: Heard, excess: Array, usable: Array, bad: Array) -> None:
@@ -132,9 +132,11 @@ class Criteria:
         excess[BRIDGED] = np.minimum(BRIDGE * power / apart, APART * _median(apart[usable]) / apart)
         vouch = usable & ~bad & ~(excess[BRIDGED] >= 1)
         self.kernels.correlated(h.product, vouch, self.near, np.empty(self.rank), best)
-        excess[UNCORRELATED] = np.where(best >= 0, self.correlation / best, 0)
+        if self.correlation:
+            excess[UNCORRELATED] = np.where(best >= 0, (1 - best) / (1 - self.correlation), 0)
         if self.predict is not None:
-            excess[UNPREDICTED] = PREDICTION / predicted(self.predict, h.product, len(power))
+            vouch &= ~(excess >= 1).any(0)
+            excess[UNPREDICTED] = (1 - predicted(self.predict, h.product, vouch)) / (1 - PREDICTION)
 
 
 def _median(x: Array) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import pi, tan
+from math import cos, pi, tan
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -97,8 +97,8 @@ class JudgeStage(BlockStage):
         stride = max(1, hop // CORRELATED)
         near, rank = neighbours(info.channels, chosen)
         design = _Design(
-            hear=_judge.hear, begin=_judge.begin, add_products=_gram.add_products, stride=stride, hop=hop,
-            k=_coefficients(rate, self.band, self.noise, self.mains),
+            hear=_judge.hear, begin=_judge.begin, named=_judge.named, add_products=_gram.add_products,
+            stride=stride, hop=hop, k=_coefficients(rate, self.band, self.noise, self.mains),
             criteria=Criteria(
                 judged=np.isin(np.arange(n), chosen), near=near, rank=rank, kernels=_judge, hop=hop / rate,
                 predict=predictors(info.channels, chosen, self.ransac, self.seed),
@@ -122,6 +122,7 @@ class JudgeStage(BlockStage):
 class _Design:
     hear: Any
     begin: Any
+    named: Any
     add_products: Any
     stride: int
     hop: int
@@ -175,15 +176,13 @@ def _hear(state: State, d: _Design, x: Array, ok: Array | None, at: int) -> None
 def _judge(state: State, d: _Design, place: int) -> list[Change]:
     """Judge the hop that was heard: count failures and successes in a row, and change verdicts."""
     n = len(state["run"])
-    rows = state["rows"].transpose(1, 0, 2).reshape(len(state["rows"][0]), -1)[:, :n]
     slow = state["slow"]
     d.criteria.centre(slow)
     d.add_products(slow, slow, len(slow), d.product, n, n, True, True)
-    mean = state["anchor"][:n] + rows[8] / np.maximum(rows[17], 1)
-    heard = Heard.of(rows, d.product, mean, state["mean"], d.hop)
+    heard = Heard.of(d.named(state["rows"], n), d.product, state["anchor"][:n], state["mean"], d.hop, d.stride)
     verdict, run = state["verdict"], state["run"]
     reason, value = d.criteria.reasons(heard, verdict == BAD)
-    state["mean"][:] = np.where(heard.count > 0, mean, state["mean"])
+    state["mean"][:] = np.where(heard.count > 0, heard.mean, state["mean"])
     failed, bad, before = reason > 0, verdict == BAD, verdict.copy()
     run[:] = np.where(failed != bad, run + 1, 0)
     patience, recovery = d.machine
@@ -214,9 +213,8 @@ def _coefficients(rate: float, band: tuple[float, float], noise: float, mains: f
     k = np.zeros(14)
     k[0] = 1 - np.exp(-2 * pi * band[0] / rate)
     if 0 < mains < 0.45 * rate:
-        w, width = tan(pi * mains / rate), tan(pi * WIDTH / rate)
-        scale = 1 / (1 + width + w * w)
-        k[1:4] = width * scale, 2 * (w * w - 1) * scale, (1 - width + w * w) * scale
+        width = tan(pi * WIDTH / rate)
+        k[1:4] = np.array([width, -2 * cos(2 * pi * mains / rate), 1 - width]) / (1 + width)
     for first, edge, signs in ((4, band[1], (1, 2, 1)), (9, noise, (1, -2, 1))):
         if edge >= 0.45 * rate and first == 9:
             continue

@@ -10,6 +10,7 @@ from ranvier.stream import Array, Channels
 
 SUBSET = 0.25  # share of the channels in a subset
 LEAST = 16  # channels that it takes
+FEWEST = 5  # predictions that a median is taken of
 ORDER, TERMS = 4, 50  # of the spline, and of its series
 ROUND = 0.15  # how far from a sphere positions may lie, in radii
 REGULAR = 1e-5
@@ -22,7 +23,6 @@ class Predictors(NamedTuple):
     subsets: Array  # (k, s), places in `chosen`
     weights: Array  # (k, m, s)
     within: Array  # (k, m): is in the subset
-    middle: Array  # (m,): place of the median of those without it
 
 
 def predictors(channels: Channels, chosen: list[int], k: int, seed: int) -> Predictors | None:
@@ -46,8 +46,7 @@ def predictors(channels: Channels, chosen: list[int], k: int, seed: int) -> Pred
     size = max(4, round(SUBSET * len(chosen)))
     subsets = np.array([np.sort(rng.choice(len(chosen), size, replace=False)) for _ in range(k)])
     within = np.array([np.isin(np.arange(len(chosen)), s) for s in subsets])
-    middle = np.maximum(k - within.sum(0) - 1, 0) // 2
-    return Predictors(np.array(chosen), subsets, np.array([_weights(g, s) for s in subsets]), within, middle)
+    return Predictors(np.array(chosen), subsets, np.array([_weights(g, s) for s in subsets]), within)
 
 
 def _spline(cosine: Array) -> Array:
@@ -66,15 +65,23 @@ def _weights(g: Array, subset: Array) -> Array:
     return np.asarray(np.linalg.solve(a, b.T).T[:, :s])
 
 
-def predicted(p: Predictors, product: Array, n: int) -> Array:
-    """Return the median, over the subsets without it, of each channel's correlation with its prediction."""
+def predicted(p: Predictors, product: Array, vouch: Array) -> Array:
+    """Return the median of each channel's correlations with its predictions; NaN where too few can be made.
+
+    By the subsets without it, whose channels all vouch. Of `product`, sums of products, the upper half is read.
+    """
+    out = np.full(len(vouch), np.nan)
+    told = vouch[p.chosen][p.subsets].all(1)
+    if told.sum() < FEWEST:
+        return out
     c = np.triu(product[p.chosen[:, None], p.chosen])
     c += np.triu(c, 1).T
-    inside = c[p.subsets[:, :, None], p.subsets[:, None, :]]
-    with_all = np.einsum("kms,ksm->km", p.weights, c[p.subsets])
-    own = np.einsum("kms,kms->km", np.matmul(p.weights, inside), p.weights)
-    r = with_all / np.sqrt(own * np.diag(c))
-    r[p.within] = np.nan  # sorted last
-    out = np.full(n, np.nan)
-    out[p.chosen] = np.sort(r, axis=0)[p.middle, np.arange(len(c))]
+    subsets, weights = p.subsets[told], p.weights[told]
+    inside = c[subsets[:, :, None], subsets[:, None, :]]
+    with_all = (weights * c[:, subsets].transpose(1, 0, 2)).sum(2)
+    own = (np.matmul(weights, inside) * weights).sum(2)
+    r = np.where(p.within[told], np.nan, with_all / np.sqrt(own * np.diag(c)))
+    n = (~p.within[told]).sum(0)
+    r = np.sort(r, axis=0)[np.maximum(n - 1, 0) // 2, np.arange(len(c))]  # what is not a number comes last
+    out[p.chosen] = np.where(n < FEWEST, np.nan, r)
     return out

@@ -17,7 +17,7 @@ from ranvier.kernels.ops import add, as_f8, both, eq, fma, like, lt, mul, select
 
 LANES = 16
 TILE = 128  # samples of one group at a time: what a core's cache holds of hundreds of channels
-ROWS = ("mean", "p1", "p2", "l1", "l2", "u1", "u2", "away", "sum", "all", "mains", "slow", "fast", "top", "tops",
+ROWS = ("mean", "p1", "p2", "l1", "l2", "u1", "u2", "away", "sum", "all", "mains", "fast", "top", "tops",
         "bottom", "bottoms", "count")  # fmt: skip
 SUMS = ROWS.index("sum")  # from here on, what is begun anew at every hop
 _ROW = 4 * LANES
@@ -38,6 +38,11 @@ def memory(n_channels: int) -> Any:
     rows[:, ROWS.index("away")] = 1
     begin(rows)
     return rows
+
+
+def named(rows: Any, n_channels: int) -> Any:
+    """Return each row by its name, one number a channel."""
+    return dict(zip(ROWS, rows.transpose(1, 0, 2).reshape(len(ROWS), -1)[:, :n_channels].astype(float), strict=True))
 
 
 def begin(rows: Any) -> None:
@@ -109,14 +114,10 @@ def hear(x: Any, ok: Any, masked: bool, place: int, stride: int, anchor: Any, k:
         zero_at = _load(anchor.ctypes.data + g * _ROW)
         zero, one = like(zero_at, 0.0), like(zero_at, 1.0)
         m, p1, p2, l1, l2 = _load(s), _load(s + _ROW), _load(s + 2 * _ROW), _load(s + 3 * _ROW), _load(s + 4 * _ROW)
-        u1, u2, away, sv, sh = (
-            _load(s + 5 * _ROW), _load(s + 6 * _ROW), _load(s + 7 * _ROW), _load(s + 8 * _ROW), _load(s + 9 * _ROW)
-        )  # fmt: skip
-        sp, sl, su, top, tops = (
-            _load(s + 10 * _ROW), _load(s + 11 * _ROW), _load(s + 12 * _ROW), _load(s + 13 * _ROW),
-            _load(s + 14 * _ROW),
-        )  # fmt: skip
-        bottom, bottoms, count = _load(s + 15 * _ROW), _load(s + 16 * _ROW), _load(s + 17 * _ROW)
+        u1, u2, away, sv = _load(s + 5 * _ROW), _load(s + 6 * _ROW), _load(s + 7 * _ROW), _load(s + 8 * _ROW)
+        sh, sp, su, top = _load(s + 9 * _ROW), _load(s + 10 * _ROW), _load(s + 11 * _ROW), _load(s + 12 * _ROW)
+        tops, bottom, bottoms = _load(s + 13 * _ROW), _load(s + 14 * _ROW), _load(s + 15 * _ROW)
+        count = _load(s + 16 * _ROW)
         left = (stride - at % stride) % stride
         out = slow.ctypes.data + (at + left) // stride * slow_step + g * 8 * LANES
         for t in range(n):
@@ -135,8 +136,8 @@ def hear(x: Any, ok: Any, masked: bool, place: int, stride: int, anchor: Any, k:
                 )  # fmt: skip
                 l2, u1, u2 = select(good, e, old[4]), select(good, f, old[5]), select(good, q, old[6])
                 sv, sh = select(good, add(sv, v), sv), select(good, fma(h, h, sh), sh)
-                sp, sl = select(good, fma(p, p, sp), sp), select(good, fma(low, low, sl), sl)
-                su, count = select(good, fma(fast, fast, su), su), select(good, add(count, one), count)
+                sp, su = select(good, fma(p, p, sp), sp), select(good, fma(fast, fast, su), su)
+                count = select(good, add(count, one), count)
                 top, tops = _extreme(both(good, lt(top, v)), both(good, eq(top, v)), v, top, tops)
                 bottom, bottoms = _extreme(both(good, lt(v, bottom)), both(good, eq(v, bottom)), v, bottom, bottoms)
                 low = select(good, low, zero)
@@ -144,7 +145,7 @@ def hear(x: Any, ok: Any, masked: bool, place: int, stride: int, anchor: Any, k:
             else:
                 m, p1, p2, l1, l2, u1, u2, h, p, low, fast = _filters(v, m, p1, p2, l1, l2, u1, u2, k_at)
                 sv, sh, sp = add(sv, v), fma(h, h, sh), fma(p, p, sp)
-                sl, su, count = fma(low, low, sl), fma(fast, fast, su), add(count, one)
+                su, count = fma(fast, fast, su), add(count, one)
                 top, tops = _extreme(lt(top, v), eq(top, v), v, top, tops)
                 bottom, bottoms = _extreme(lt(v, bottom), eq(v, bottom), v, bottom, bottoms)
             if left == 0:
@@ -164,13 +165,12 @@ def hear(x: Any, ok: Any, masked: bool, place: int, stride: int, anchor: Any, k:
         store(s + 8 * _ROW, sv)
         store(s + 9 * _ROW, sh)
         store(s + 10 * _ROW, sp)
-        store(s + 11 * _ROW, sl)
-        store(s + 12 * _ROW, su)
-        store(s + 13 * _ROW, top)
-        store(s + 14 * _ROW, tops)
-        store(s + 15 * _ROW, bottom)
-        store(s + 16 * _ROW, bottoms)
-        store(s + 17 * _ROW, count)
+        store(s + 11 * _ROW, su)
+        store(s + 12 * _ROW, top)
+        store(s + 13 * _ROW, tops)
+        store(s + 14 * _ROW, bottom)
+        store(s + 15 * _ROW, bottoms)
+        store(s + 16 * _ROW, count)
 
 
 @njit("void(float64[:,::1], boolean[::1], float64[::1])", cache=True, nogil=True)  # type: ignore[untyped-decorator]
