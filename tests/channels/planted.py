@@ -23,11 +23,13 @@ def coloured(n, m, rate, rng):
     return x / x.std(0)
 
 
-def eeg(seconds, rate, seed, n=N):
+def eeg(seconds, rate, seed, n=N, places=None):
     """Return clean EEG [uV]: smooth sources below the electrodes, alpha, a little mains, 1 uV of sensor noise."""
     rng = np.random.default_rng(seed)
     samples = round(seconds * rate)
-    where = np.array(head(n)) / 0.09
+    where = np.array(head(n) if places is None else places)
+    n = len(where)
+    where /= np.linalg.norm(where, axis=1, keepdims=True)
     below = np.array(head(SOURCES)) / 0.09
     angle = np.arccos(np.clip(where @ below.T, -1, 1))
     x = coloured(samples, SOURCES, rate, rng) @ (8 * np.exp(-((angle / 0.6) ** 2))).T

@@ -92,7 +92,7 @@ def test_between_the_limits_a_channel_stays_what_it_is():
     t = np.arange(len(x)) / 250
     share = np.select([t < 20, t < 40], [0.45, 0.75], 0.45)  # between 0.8 and 1 of the limit of 1/2, beyond it, back
     hum = np.sqrt(share / (1 - share)) * np.sin(2 * np.pi * 50 * t)
-    x[:, WHERE] = 14 * (np.sin(2 * np.pi * 10 * t) + hum)
+    x[:, WHERE] = 14 * (np.sin(2 * np.pi * 9.7 * t) + hum)
     said = verdicts(x, info(250), ignore=("uncorrelated", "unpredicted", "deviant", "noise", "lead-off"))
     assert [what for _, _, what in said] == ["suspect:mains", "bad:mains"]
     assert 20 < said[0][0] < said[1][0] <= 24
