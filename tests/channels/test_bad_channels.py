@@ -189,6 +189,7 @@ def test_any_cut_gives_the_same(cuts, start):
         ({"band": (1.0, 200.0)}, "rate/2"),
         ({"ignore": ("ugly",)}, "reasons to ignore that it knows"), ({"correlation": 1.5}, "correlation"),
         ({"ransac": -1}, "0 to 1000 subsets"), ({"rail": 0.0}, "rail"), ({"mains": 1.0}, "mains"),
+        ({"share": 2.0}, "share <= 1"),
     ],
 )  # fmt: skip
 def test_parameters_that_cannot_be_are_refused(parameters, text):

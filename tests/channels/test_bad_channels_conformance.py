@@ -31,3 +31,8 @@ def test_conforms_for_any_number_of_channels(n):
 def test_conforms_with_prediction_from_positions():
     check_stage(BadChannels(hop=0.2, deviation=1.0), info(20, positions=head(20)))
     check_stage(ChannelVerdicts(hop=0.2, noise=500.0, mains=0.0, deviation=1.0), info(20, "f8", positions=head(20)))
+
+
+def test_conforms_where_a_part_of_each_hop_is_listened_to():
+    check_stage(BadChannels(hop=0.4, share=0.5), info(17))
+    check_stage(ChannelVerdicts(hop=0.4, share=0.5, deviation=1.0), info(16))

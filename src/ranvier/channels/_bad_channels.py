@@ -53,6 +53,9 @@ class BadChannels(JudgeStage):
         Magnitude at which a channel that stands still is saturated, not flat, in the unit of the stream; None: flat.
     ignore
         Reasons that are not looked for.
+    share
+        Of each hop that is listened to, from its begin: 1 for EEG; 0.2 is enough for spikes at 30 kHz and costs a
+        third. Below 1, filters begin anew at each hop, so that the stretch needs to be many periods of ``band[0]``.
 
     Notes
     -----
@@ -65,7 +68,7 @@ class BadChannels(JudgeStage):
     the band. The first that applies is the reason:
 
     =============== =================================================================================================
-    lost            fewer than half of the samples were valid
+    lost            fewer than half of the samples listened to were valid
     saturated       more than 5 % of the samples at the extremes; or still, at or beyond `rail`
     flat            still; or below 1/50 of the usual amplitude (the median of the channels)
     lead-off        mains and uncorrelated
@@ -124,9 +127,8 @@ class BadChannels(JudgeStage):
         if not any(bad.any() for _, _, bad in marks):
             return block
         _, valid = state.design.mask.take(block.n)
-        valid[:] = block.valid
         for a, b, bad in marks:
-            valid[a:b, bad] = False
+            np.logical_and(block.valid[a:b], ~bad, out=valid[a:b])
         return Block(block.data, block.start, valid)
 
 
@@ -137,7 +139,7 @@ class ChannelVerdicts(JudgeStage):
 
     Parameters
     ----------
-    hop, patience, recovery, band, noise, mains, correlation, deviation, ransac, seed, rail, ignore
+    hop, patience, recovery, band, noise, mains, correlation, deviation, ransac, seed, rail, ignore, share
         As for `BadChannels`.
 
     Notes

@@ -50,6 +50,7 @@ class JudgeStage(BlockStage):
     seed: int = 0
     rail: float | None = None
     ignore: tuple[str, ...] = ()
+    share: float = 1.0
 
     def checked(self, given: Info) -> StreamInfo:
         """Check parameters and return the stream; it settles when a channel that was lost has recovered."""
@@ -79,6 +80,11 @@ class JudgeStage(BlockStage):
             )
         if not 0 <= self.ransac <= 1000:
             raise ContractError(f"{who} needs 0 to 1000 subsets for ransac; got {self.ransac}. Take 25 if in doubt.")
+        if not LEAST <= self.share * self.hop * rate <= self.hop * rate:
+            raise ContractError(
+                f"{who} needs to listen to {LEAST} samples of a hop at least, share={LEAST / rate / self.hop:.3g}, and "
+                f"share <= 1; got share={self.share:g}. Take 1 if in doubt."
+            )
         if unknown := sorted(set(self.ignore) - set(REASONS)):
             raise ContractError(
                 f"{who} needs reasons to ignore that it knows, {', '.join(REASONS)}; got {unknown}. Mend the word."
@@ -94,11 +100,12 @@ class JudgeStage(BlockStage):
         rate, hop = float(info.rate), self.hop_samples(info)
         chosen = electrodes(info.channels)
         n, wide = info.n_channels, _judge.groups(info.n_channels) * _judge.LANES
-        stride = max(1, hop // CORRELATED)
+        listened = round(self.share * hop)
+        stride = max(1, listened // CORRELATED)
         near, rank = neighbours(info.channels, chosen)
         design = _Design(
             hear=_judge.hear, begin=_judge.begin, named=_judge.named, add_products=_gram.add_products,
-            stride=stride, hop=hop, k=_coefficients(rate, self.band, self.noise, self.mains),
+            stride=stride, hop=hop, listened=listened, k=_coefficients(rate, self.band, self.noise, self.mains),
             criteria=Criteria(
                 judged=np.isin(np.arange(n), chosen), near=near, rank=rank, kernels=_judge, hop=hop / rate,
                 predict=predictors(info.channels, chosen, self.ransac, self.seed),
@@ -112,7 +119,7 @@ class JudgeStage(BlockStage):
         )  # fmt: skip
         return State(
             design,
-            rows=_judge.memory(n), slow=_gram.padded(-(-hop // stride), wide), anchor=np.zeros(wide, design.real),
+            rows=_judge.memory(n), slow=_gram.padded(-(-listened // stride), wide), anchor=np.zeros(wide, design.real),
             mean=np.full(n, np.nan), verdict=np.zeros(n, np.int64), run=np.zeros(n, np.int64),
             next=counter(NOWHERE), since=counter(NOWHERE),
         )  # fmt: skip
@@ -126,6 +133,7 @@ class _Design:
     add_products: Any
     stride: int
     hop: int
+    listened: int
     k: Array
     criteria: Criteria
     machine: tuple[int, int]
@@ -148,8 +156,10 @@ def advance(state: State, block: Block) -> Iterator[tuple[int, list[Change]]]:
     at = block.start
     while at < block.stop:
         end = min((at // d.hop + 1) * d.hop, block.stop)
-        piece = block.cut(at - block.start, end - block.start)
-        _hear(state, d, piece.data, None if is_all_valid(piece.valid) else piece.valid, at % d.hop)
+        begin = at // d.hop * d.hop
+        if at < begin + d.listened:
+            piece = block.cut(at - block.start, min(end, begin + d.listened) - block.start)
+            _hear(state, d, piece.data, None if is_all_valid(piece.valid) else piece.valid, at - begin)
         if end % d.hop == 0:
             if state["since"][0] <= end - d.hop:
                 yield end - 1 - block.start, _judge(state, d, end - 1 - block.start)
@@ -179,7 +189,7 @@ def _judge(state: State, d: _Design, place: int) -> list[Change]:
     slow = state["slow"]
     d.criteria.centre(slow)
     d.add_products(slow, slow, len(slow), d.product, n, n, True, True)
-    heard = Heard.of(d.named(state["rows"], n), d.product, state["anchor"][:n], state["mean"], d.hop, d.stride)
+    heard = Heard.of(d.named(state["rows"], n), d.product, state["anchor"][:n], state["mean"], d.listened, d.stride)
     verdict, run = state["verdict"], state["run"]
     reason, value = d.criteria.reasons(heard, verdict == BAD)
     state["mean"][:] = np.where(heard.count > 0, heard.mean, state["mean"])
@@ -201,7 +211,7 @@ def _begin(state: State, d: _Design) -> None:
     moved = (anchor + mean).astype(d.real)
     mean -= (moved - anchor).astype(np.float32)
     anchor[:] = moved
-    d.begin(state["rows"])
+    d.begin(state["rows"], d.listened < d.hop)
     state["slow"][:] = 0
 
 

@@ -35,8 +35,7 @@ def groups(n_channels: int) -> int:
 def memory(n_channels: int) -> Any:
     """Return the rows of every group, at a fresh start."""
     rows = np.zeros((groups(n_channels), len(ROWS), LANES), np.float32)
-    rows[:, ROWS.index("away")] = 1
-    begin(rows)
+    begin(rows, True)
     return rows
 
 
@@ -45,8 +44,10 @@ def named(rows: Any, n_channels: int) -> Any:
     return dict(zip(ROWS, rows.transpose(1, 0, 2).reshape(len(ROWS), -1)[:, :n_channels].astype(float), strict=True))
 
 
-def begin(rows: Any) -> None:
-    """Begin a hop."""
+def begin(rows: Any, anew: bool) -> None:
+    """Begin a hop, and the filters anew or not."""
+    if anew:
+        rows[:, ROWS.index("away")] = 1
     rows[:, SUMS:] = 0
     rows[:, ROWS.index("top")] = np.finfo(np.float32).min
     rows[:, ROWS.index("bottom")] = np.finfo(np.float32).max
