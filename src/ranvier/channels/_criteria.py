@@ -117,9 +117,9 @@ class Criteria:
             hum = np.sqrt(h.mains)
             excess[MAINS] = np.minimum(h.mains / h.all / DOMINATED, hum / (OUT_OF_LINE * _median(hum[usable])))
         if self.fast:
-            z = _score(np.log(h.fast / h.slow), usable) / self.deviation
+            z = _score(np.log(h.fast / h.slow) / 2, usable) / self.deviation
             excess[NOISE] = np.where(h.fast > _median(h.fast[usable]), z, 0)
-        excess[DEVIANT] = np.abs(_score(np.log(h.all), usable)) / 2 / self.deviation
+        excess[DEVIANT] = np.abs(_score(np.log(h.all) / 2, usable)) / self.deviation
         own = np.maximum(np.sqrt(h.slow), usual)
         excess[DRIFTING] = np.minimum(h.moved / self.hop / (DRIFT * own), h.moved / (STEADY * _median(h.moved[usable])))
         self._together(h, excess, usable, bad)
