@@ -31,7 +31,7 @@ class Given(Source):
 
     def _read(self, timeout):
         for packets in self._left:
-            if isinstance(packets[0], Exception):
+            if packets and isinstance(packets[0], Exception):
                 raise packets[0]
             return packets
         raise EOFError

@@ -1,12 +1,9 @@
-"""Which electrode is which: pick, scale, deskew, reference, interpolate."""
+"""Which electrode is which, and which to trust: pick, scale, deskew, judge, reference, interpolate."""
 
+from ranvier.channels._bad_channels import BadChannels, ChannelVerdicts
 from ranvier.channels._deskew import Deskew
 from ranvier.channels._interpolate import Interpolate
 from ranvier.channels._local import Laplacian, LocalReference
-
-"""Which electrode is which, and which to trust: pick, scale, reference, bad channels."""
-
-from ranvier.channels._bad_channels import BadChannels, ChannelVerdicts
 from ranvier.channels._pick import Pick
 from ranvier.channels._reference import CommonReference
 from ranvier.channels._reref import Reref
@@ -14,6 +11,8 @@ from ranvier.channels._robust import RobustReference
 from ranvier.channels._scale import Scale
 
 __all__ = [
+    "BadChannels",
+    "ChannelVerdicts",
     "CommonReference",
     "Deskew",
     "Interpolate",
@@ -24,4 +23,3 @@ __all__ = [
     "RobustReference",
     "Scale",
 ]
-__all__ = ["BadChannels", "ChannelVerdicts", "CommonReference", "Pick", "Reref", "Scale"]
