@@ -7,6 +7,7 @@ from ranvier.denoise._decimate import Decimate
 from ranvier.denoise._fir import FIR
 from ranvier.denoise._iir import Bandpass, Highpass, Lowpass, Notch
 from ranvier.denoise._integrity import Integrity
+from ranvier.denoise._line_noise import LineNoise
 from ranvier.denoise._parrm import PARRM
 from ranvier.denoise._period import find_period
 from ranvier.denoise._resample import Resample
@@ -24,6 +25,7 @@ __all__ = [
     "Highpass",
     "Integrity",
     "LMS",
+    "LineNoise",
     "Lowpass",
     "Notch",
     "PARRM",

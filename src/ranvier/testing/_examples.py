@@ -186,6 +186,7 @@ EXAMPLES: dict[str, Callable[[], list[Example]]] = {
     "denoise.Bandpass": plain(lambda: denoise.Bandpass(low=8.0, high=30.0)),
     "denoise.Highpass": plain(lambda: denoise.Highpass(low=1.0)),
     "denoise.Lowpass": plain(lambda: denoise.Lowpass(high=40.0)),
+    "denoise.LineNoise": plain(denoise.LineNoise),
     "denoise.Notch": plain(lambda: denoise.Notch(frequency=50.0, harmonics=2)),
     "denoise.Template": lambda: [
         (denoise.Template(period=13.3, phase=2.0, length=0.04), eeg()),
