@@ -15,6 +15,7 @@ from ranvier.denoise._standardise import Standardise
 from ranvier.denoise._subspace import SubspaceReconstruction
 from ranvier.denoise._template import Template
 from ranvier.denoise._whiten import Whiten, Whitened
+from ranvier.denoise._zapline import ZapLine
 
 __all__ = [
     "ASR",
@@ -37,4 +38,5 @@ __all__ = [
     "Whiten",
     "Whitened",
     "find_period",
+    "ZapLine",
 ]

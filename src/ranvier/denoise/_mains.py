@@ -107,11 +107,11 @@ class Line:
         return decay(self.sections(bandwidth), FORGOTTEN) + tracked + self.chosen()
 
 
-def pieces(start: int, n: int, hop: int) -> Iterator[tuple[int, int]]:
-    """Return the places at which a block is cut so that no piece reaches over a multiple of `hop`."""
+def pieces(start: int, n: int, *hops: int) -> Iterator[tuple[int, int]]:
+    """Return the places at which a block is cut so that no piece reaches over a multiple of a hop."""
     a = 0
     while a < n:
-        b = min(n, a + hop - (start + a) % hop)
+        b = min(n, *(a + hop - (start + a) % hop for hop in hops))
         yield a, b
         a = b
 
@@ -125,7 +125,7 @@ class Canceller:
         self._cancel = cancel[dtype]
         gain = line.sections(bandwidth)[0, 0]
         self._gains = np.array([gain, 2 * (1 - gain)], dtype)
-        self._hold, self._settle, self.name = max(round(line.rate / (pi * bandwidth)), 1), settle, name
+        self.hold, self.settle, self.name = max(round(line.rate / (pi * bandwidth)), 1), settle, name
         self._count, self._dtype = line.count, dtype
 
     def memory(self, n: int) -> dict[str, Array]:
@@ -134,14 +134,14 @@ class Canceller:
             self.name + "base": np.zeros(n, self._dtype),
             self.name + "wave": np.zeros((2, self._count, n), self._dtype),
             self.name + "seen": np.zeros(n, np.int64),
-            self.name + "gone": np.full(n, self._hold + 1),
+            self.name + "gone": np.full(n, self.hold + 1),
         }
 
     def run(self, state: State, x: Array, ok: Array, masked: bool, line: bool, y: Array, w: Array) -> None:
         """Write what is left of some samples, or what is taken away, and the mask."""
         base, wave, seen, gone = (state[self.name + key] for key in ("base", "wave", "seen", "gone"))
         self._cancel(
-            x, ok, masked, state["turns"], self._gains, self._hold, self._settle, base, wave, seen, gone, line, y, w
+            x, ok, masked, state["turns"], self._gains, self.hold, self.settle, base, wave, seen, gone, line, y, w
         )
 
     def forget(self, state: State) -> None:
@@ -197,5 +197,3 @@ class Tracker:
         self._harmonics(frequency[max(chosen[0], 0)], self.line.rate, 1, self._turns)
         state["turns"][...] = self._turns
         return other
-
-

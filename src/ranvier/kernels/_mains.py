@@ -42,7 +42,8 @@ def cancel(
     hold, settle
         Longest invalid stretch over which phasors go on; valid samples until the output is valid.
     base, wave, seen, gone
-        State of each channel: first valid sample; phasors ``(2, n_harmonics, n_channels)``; valid samples so far, at most `settle`; invalid
+        State of each channel: first valid sample; phasors ``(2, n_harmonics, n_channels)``;
+        valid samples so far, at most `settle`; invalid
         ones since the last.
     line
         Write what is taken away (where invalid, what the phasors foretell) in place of what is left.

@@ -195,6 +195,7 @@ EXAMPLES: dict[str, Callable[[], list[Example]]] = {
     ],
     "denoise.Whiten": lambda: fitted(denoise.Highpass(low=1.0), denoise.Whiten()),
     "denoise.Whitened": lambda: [*fitted(denoise.Highpass(low=1.0), denoise.Whiten()), *_whitened()],
+    "denoise.ZapLine": plain(denoise.ZapLine),
     "features.BandPower": plain(lambda: features.BandPower(low=8.0, high=12.0, length=0.5, hop=0.1)),
     "features.BinnedCounts": lambda: [(features.BinnedCounts(length=0.02), crossings())],
     "features.Covariance": plain(lambda: COVARIANCE),

@@ -1,0 +1,141 @@
+"""ZapLine: take mains away from the combinations of channels that it is in, and from these only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from ranvier.denoise._line_space import Combinations
+from ranvier.denoise._mains import Canceller, Line, Tracker, pieces
+from ranvier.errors import ContractError
+from ranvier.stage import BlockStage, Scratch, State, Tags, need_number, need_signal
+from ranvier.stream import Block, Info, StreamInfo, is_all_valid
+
+LOOKS = 32  # instants a second at which products of channels are added up; also how many make one update
+WIDER = 4  # width of what counts as beside the line, over that of the line
+MOST = 8  # components
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class ZapLine(BlockStage):
+    """Take mains and its harmonics away from those combinations of channels that it is in, and leave the others alone.
+
+    Parameters
+    ----------
+    frequency, harmonics, reach
+        Of the mains [Hz], as for `LineNoise`.
+    bandwidth
+        -3 dB width of what is removed at each multiple, in these combinations [Hz].
+    components
+        How many combinations; None for as many as have more mains than chance explains, at most 8.
+    memory
+        Time constant of the combinations [s].
+
+    Notes
+    -----
+    *In*: signal ``(n,)``. *Out*: the same channels, units and rate; float32 (float64 for float64). The line part
+    is what phasors that follow the mains (see `LineNoise`) take away; once a second, on the absolute grid of
+    samples, the combinations in which it is largest beside what is near it in frequency (four times as wide) are
+    found from products of these phasors, summed with fading weights: a generalised eigenproblem of a correlation
+    matrix shrunk by channels over samples. From then on ``x - pattern * (filter @ line part)`` comes out. De
+    Cheveigne takes a moving average over one period for the split, which delays what is below the line; phasors
+    do not. A channel that is invalid leaves the sums pair by pair, is foretold by its phasors until the next
+    update, and after longer than a time constant has no part in the combinations until it has settled again; other
+    channels stay valid. Delay 0. Settle: phasors and frequency (time constant 2 s), two seconds of products and
+    an update. Support: until 1e-6 of the products is left. Cost grows with the cube of channels once a second: for
+    up to some 200. Exact.
+
+    References
+    ----------
+    de Cheveigne, NeuroImage 207 (2020) 116356.
+    """
+
+    frequency: float | None = None
+    harmonics: int = 3
+    bandwidth: float = 2.0
+    reach: float = 1.0
+    components: int | None = None
+    memory: float = 30.0
+
+    @property
+    def tags(self) -> Tags:  # type: ignore[override]
+        return Tags(exactness="exact", recursive=True)
+
+    def _line(self, info: StreamInfo) -> Line:
+        return Line(self, float(info.rate), self.frequency, self.reach, self.harmonics, 2.0)
+
+    def describe(self, *infos: Info) -> StreamInfo:
+        (given,) = infos
+        info = need_signal(self, given)
+        line, step = self._line(info), info.origin.step
+        need_number(self, "memory", self.memory, 2, 1e5, "s", "Take 30 s if in doubt.")
+        if self.components is not None and not 1 <= self.components <= min(MOST, info.n_channels):
+            raise ContractError(
+                f"ZapLine needs 1 <= components <= {min(MOST, info.n_channels)} of {info.n_channels} channels; got "
+                f"{self.components}. Leave it out for as many as stand out."
+            )
+        if info.n_channels < 2:
+            raise ContractError("ZapLine needs at least 2 channels to combine; got 1. Take LineNoise.")
+        line.sections(self.bandwidth * WIDER)
+        look = self._look(line.rate)
+        settle = self._settled(line) + line.chosen() + 3 * LOOKS * look
+        memory = line.felt(self.bandwidth) + round(14 * self.memory * line.rate)
+        return info.but(
+            dtype=np.dtype(np.float64 if info.dtype == np.float64 else np.float32),
+            support=info.support + int(-(-memory * step // 1)),
+            settle=info.settle + int(-(-settle * step // 1)),
+        )
+
+    def _settled(self, line: Line) -> int:
+        return line.settle(self.bandwidth)
+
+    def _look(self, rate: float) -> int:
+        return max(round(rate / LOOKS), 1)
+
+    def prepare(self, info: StreamInfo) -> State:
+        from ranvier.kernels._line_space import gather, project
+
+        out, line = self.describe(info), self._line(info)
+        n, dtype, settle = out.n_channels, out.dtype, self._settled(line)
+        narrow = Canceller(line, self.bandwidth, dtype, settle)
+        wide = Canceller(line, self.bandwidth * WIDER, dtype, settle, "wide_")
+        wide.hold = narrow.hold  # both begin anew together
+        tracker = Tracker(line, dtype)
+        parts, left = Scratch(out.shape, dtype), Scratch(out.shape, dtype)
+        room = np.zeros((2, line.count, n), dtype)
+        space = Combinations(self.components, self.bandwidth, WIDER, self._look(line.rate) / line.rate, self.memory)
+        k = min(MOST, n)
+        return State(
+            (narrow, wide, tracker, gather[dtype], project[dtype], space, self._look(line.rate), room, parts, left,
+             Scratch(out.shape, dtype)),
+            **narrow.memory(n), **wide.memory(n), **tracker.memory(n),
+            space=np.zeros((3, n, n)), filters=np.zeros((k, n)), patterns=np.zeros((k, n)), used=np.zeros(n, bool),
+        )  # fmt: skip
+
+    def step(self, state: State, block: Block) -> Block:
+        narrow, wide, tracker, gather, project, space, look, room, parts, left, scratch = state.design
+        y, w = scratch.take(block.n)
+        (part, _), (rest, _) = parts.take(block.n), left.take(block.n)
+        x = np.ascontiguousarray(block.data, y.dtype)
+        masked = not is_all_valid(block.valid)
+        ok = np.ascontiguousarray(block.valid) if masked else w
+        if not masked:
+            w[...] = True
+        for a, b in pieces(block.start, block.n, tracker.hop, look):
+            wide.run(state, x[a:b], ok[a:b], masked, False, rest[a:b], w[a:b])
+            narrow.run(state, x[a:b], ok[a:b], masked, True, part[a:b], w[a:b])
+            project(x[a:b], part[a:b], state["filters"], state["patterns"], state["used"], y[a:b], w[a:b])
+            if tracker.run(state, x[a:b], ok[a:b], masked, state["base"], block.start + a):
+                for each in (narrow, wide):
+                    each.forget(state)
+            if (block.start + b) % look == 0:
+                gather(
+                    state["wave"], state["wide_wave"], state["seen"], state["gone"], narrow.settle, narrow.hold,
+                    space.keep, state["space"], room,
+                )  # fmt: skip
+                if (block.start + b) // look % LOOKS == 0:
+                    space.update(state)
+        return Block(y, block.start, w)
