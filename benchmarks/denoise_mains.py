@@ -96,6 +96,7 @@ def mne_zapline(x, rate, line, **kw):
 
 PEERS = {
     "meegkit dss_line": (meegkit_line, "meegkit"),
+    "meegkit dss_line nremove=3": (partial(meegkit_line, nremove=3), "meegkit"),
     "meegkit dss_line_iter": (meegkit_iter, "meegkit"),
     "mne-denoise ZapLine": (mne_zapline, "mne-denoise"),
     "mne-denoise ZapLine-plus": (partial(mne_zapline, adaptive=True), "mne-denoise"),
@@ -127,7 +128,12 @@ def db(a, b):
 
 
 def score(y, truth, mains, phase, keep):
-    """Return line left, change and error of power beside the line, all in dB."""
+    """Return what is left of the line, and changes and errors of power, all in dB.
+
+    ``left`` is the part of mains, over that put in, that a regression on truth and mains finds in the result, for each
+    channel and harmonic; ``on`` the power within 0.5 Hz of the harmonics over that of the truth; ``beside`` the same
+    1.5 to 2.5 Hz from them, where ``error`` is what differs from the truth.
+    """
     from_ = FROM * RATE
     y, truth, mains, phase = y[from_:, keep], truth[from_:, keep], mains[from_:, keep], phase[from_:]
     size = 2 * RATE
@@ -135,10 +141,11 @@ def score(y, truth, mains, phase, keep):
     left = put = 0.0
     for h in (1, 2, 3):
         wave = np.exp(-1j * h * phase[: m * size]).reshape(m, size)
-        for kind in (0, 1):
-            z = np.einsum("mt,mtc->mc", wave, (mains if kind else y - truth)[: m * size].reshape(m, size, -1)) / size
-            power = (np.abs(z) ** 2).sum()
-            put, left = (put + power, left) if kind else (put, left + power)
+        z = [np.einsum("mt,mtc->cm", wave, v[: m * size].reshape(m, size, -1)) / size for v in (y, truth, mains)]
+        for got, own, line in zip(*z, strict=True):
+            part = np.linalg.lstsq(np.stack([own, line], axis=1), got, rcond=None)[0][1]
+            power = (np.abs(line) ** 2).sum()
+            left, put = left + np.abs(part) ** 2 * power, put + power
     f, clean = welch(truth, RATE, nperseg=8 * RATE, axis=0)
     got = welch(y, RATE, nperseg=8 * RATE, axis=0)[1]
     error = welch(y - truth, RATE, nperseg=8 * RATE, axis=0)[1]
@@ -251,10 +258,10 @@ def real():
 
 def show(rows, title):
     columns = [k for k in dict.fromkeys(k for r in rows for k in r) if k not in ("scene", "method", "error")]
-    print(f"\n{title}\n{'scene':22}{'method':26}" + "".join(f"{c:>15}" for c in columns))
+    print(f"\n{title}\n{'scene':22}{'method':28}" + "".join(f"{c:>15}" for c in columns))
     for r in rows:
         cells = r.get("error") or "".join(f"{r.get(c, np.nan):15.3g}" for c in columns)
-        print(f"{r['scene']:22}{r['method']:26}{cells}")
+        print(f"{r['scene']:22}{r['method']:28}{cells}")
 
 
 def main():

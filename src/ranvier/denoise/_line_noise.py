@@ -51,7 +51,7 @@ class LineNoise(BlockStage):
 
     frequency: float | None = None
     harmonics: int = 3
-    bandwidth: float = 0.5
+    bandwidth: float = 0.4
     reach: float = 1.0
     memory: float = 2.0
 

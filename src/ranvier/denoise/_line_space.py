@@ -40,7 +40,7 @@ class Combinations:
         alike = np.where(count > 0, scale[:, None] * scale / np.maximum(count, 1e-9), 0.0)
         n = max(int(used.sum()), 1)
         samples = self._apiece * float(np.median(np.diag(count)[used])) if used.any() else 0.0
-        shrunk = n / (n + self._wider * samples)
+        shrunk = (n / (n + self._wider * samples)) ** 2
         near = (1 - shrunk) * beside * alike + shrunk * np.eye(len(used))
         values, vectors = np.linalg.eigh(near)
         white = vectors / np.sqrt(np.maximum(values, 1e-3 * shrunk))

@@ -103,7 +103,7 @@ class Line:
 
     def felt(self, bandwidth: float) -> int:
         """Return for how many samples a disturbance is felt."""
-        tracked = (round(14 * self.memory * self.rate) + 2 * self.hop) if self.away else 0
+        tracked = (round(18 * self.memory * self.rate) + 2 * self.hop) if self.away else 0
         return decay(self.sections(bandwidth), FORGOTTEN) + tracked + self.chosen()
 
 
@@ -178,7 +178,7 @@ class Tracker:
         return turns | {
             "sums": np.zeros((2 * m, n), self._dtype), "whole": np.zeros(n, bool),
             "before": np.zeros((2 * m, n), self._dtype), "had": np.zeros(n, bool),
-            "products": np.zeros((m, 3, n)), "chosen": np.array([0 if m == 1 else -1, 0]),
+            "products": np.zeros((m, 3, n)), "slow": np.zeros((m, 2)), "chosen": np.array([0 if m == 1 else -1, 0]),
             "frequency": self._candidates.copy(),
         }  # fmt: skip
 
@@ -192,7 +192,8 @@ class Tracker:
         chosen, frequency = state["chosen"], state["frequency"]
         other: bool = self._track(
             state["sums"], state["whole"], state["before"], state["had"], state["products"], self._steps,
-            self._candidates, self._keep, self.line.rate / self.hop, self.line.away, self.line.wait, chosen, frequency,
+            self._candidates, self._keep, self.line.rate / self.hop, self.line.away, self.line.wait, state["slow"],
+            chosen, frequency,
         )  # fmt: skip
         self._harmonics(frequency[max(chosen[0], 0)], self.line.rate, 1, self._turns)
         state["turns"][...] = self._turns

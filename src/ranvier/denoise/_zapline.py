@@ -55,7 +55,7 @@ class ZapLine(BlockStage):
 
     frequency: float | None = None
     harmonics: int = 3
-    bandwidth: float = 2.0
+    bandwidth: float = 2.5
     reach: float = 1.0
     components: int | None = None
     memory: float = 30.0

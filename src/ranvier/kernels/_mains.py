@@ -42,9 +42,8 @@ def cancel(
     hold, settle
         Longest invalid stretch over which phasors go on; valid samples until the output is valid.
     base, wave, seen, gone
-        State of each channel: first valid sample; phasors ``(2, n_harmonics, n_channels)``;
-        valid samples so far, at most `settle`; invalid
-        ones since the last.
+        State of each channel: first valid sample; phasors ``(2, n_harmonics, n_channels)``; valid samples so far, at
+        most `settle`; invalid ones since the last.
     line
         Write what is taken away (where invalid, what the phasors foretell) in place of what is left.
     y, w
@@ -165,12 +164,12 @@ def _together(products: Any, k: int) -> Any:
 @kernel(
     lambda f: boolean(
         f[:, ::1], boolean[::1], f[:, ::1], boolean[::1], float64[:, :, ::1], float64[:, ::1], float64[::1], float64,
-        float64, float64, int64, int64[::1], float64[::1],
+        float64, float64, int64, float64[:, ::1], int64[::1], float64[::1],
     )
 )  # fmt: skip
 def track(
     sums: Any, whole: Any, before: Any, had: Any, products: Any, steps: Any, candidates: Any, keep: float, hertz: float,
-    reach: float, wait: int, chosen: Any, frequency: Any,
+    reach: float, wait: int, slow: Any, chosen: Any, frequency: Any,
 ) -> bool:  # fmt: skip
     """End a hop: find the frequency from how far the phases of all channels went on; True where another was chosen.
 
@@ -188,6 +187,9 @@ def track(
         Frequency of one turn a hop, and how far from its candidate a frequency is looked for [Hz].
     wait
         Hops that are heard before the first choice.
+    slow
+        A second fading mean of each frequency, and its weight ``(n_candidates, 2)``: what it lags behind tells what the
+        first lags behind a frequency that drifts.
     chosen, frequency
         Which candidate is followed, -1 before the first, and hops heard, at most `wait`; where each is found [Hz].
     """
@@ -203,17 +205,6 @@ def track(
                 products[k, 0, c] = keep * products[k, 0, c] + (a * u + b * v)
                 products[k, 1, c] = keep * products[k, 1, c] + (a * v - b * u)
                 products[k, 2, c] = keep * products[k, 2, c] + 0.5 * (r * r + s * s + p * p + q * q)
-    best, most, mine = 0, -1.0, 0.0
-    for k in range(len(candidates)):
-        real, imaginary, total = _together(products, k)
-        coherence = np.sqrt(real * real + imaginary * imaginary) / total if total > 0.0 else 0.0
-        away = angle_of(real, imaginary) / (2.0 * PI) * hertz
-        part = min(coherence / TRUSTED, 1.0)
-        frequency[k] = candidates[k] + min(max(part * away, -reach), reach)
-        if coherence > most:
-            best, most = k, coherence
-        if k == chosen[0]:
-            mine = coherence
     heard = False
     for c in range(sums.shape[1]):
         heard = heard or (whole[c] and had[c])
@@ -222,8 +213,22 @@ def track(
         for k in range(len(sums)):
             before[k, c] = sums[k, c]
             sums[k, c] = 0
-    if heard and chosen[1] < wait:
-        chosen[1] += 1
+    if not heard:
+        return False
+    best, most, mine = 0, -1.0, 0.0
+    for k in range(len(candidates)):
+        real, imaginary, total = _together(products, k)
+        coherence = np.sqrt(real * real + imaginary * imaginary) / total if total > 0.0 else 0.0
+        away = angle_of(real, imaginary) / (2.0 * PI) * hertz
+        away = min(max(min(coherence / TRUSTED, 1.0) * away, -reach), reach)
+        slow[k, 1] = keep * slow[k, 1] + 1.0
+        slow[k, 0] += (away - slow[k, 0]) / slow[k, 1]
+        frequency[k] = candidates[k] + min(max(2.0 * away - slow[k, 0], -reach), reach)
+        if coherence > most:
+            best, most = k, coherence
+        if k == chosen[0]:
+            mine = coherence
+    chosen[1] = min(chosen[1] + 1, wait)
     other = chosen[0] != best and chosen[1] >= wait and (chosen[0] < 0 or most > mine + MARGIN)
     if other:
         chosen[0] = best
