@@ -28,7 +28,10 @@ class Combinations:
         self.components, self.keep = components, 1 - look / memory
         self._least, self._apiece = LEAST / look, 2 * bandwidth * look  # independent real numbers in each product
         self._wider = wider
-        self._chance = (wider + 1) / (wider - 1) ** 2  # line over beside where the spectrum is flat
+        away = np.arange(-40 * wider, 40 * wider, 1 / 64) + 1 / 128  # from the line, in halves of the bandwidth
+        band, own = 1 / (1 + 1j * away / wider), 1 / (1 + 1j * away)
+        line, beside = (np.abs(band * own) ** 2).sum(), (np.abs(band * (band - own)) ** 2).sum()
+        self._chance = float(line / beside)  # where the spectrum is flat
 
     def update(self, state: State) -> None:
         """Write filters, patterns, and which channels they know."""
@@ -40,7 +43,7 @@ class Combinations:
         alike = np.where(count > 0, scale[:, None] * scale / np.maximum(count, 1e-9), 0.0)
         n = max(int(used.sum()), 1)
         samples = self._apiece * float(np.median(np.diag(count)[used])) if used.any() else 0.0
-        shrunk = (n / (n + self._wider * samples)) ** 2
+        shrunk = (n / (n + self._wider * samples)) ** 3
         near = (1 - shrunk) * beside * alike + shrunk * np.eye(len(used))
         values, vectors = np.linalg.eigh(near)
         white = vectors / np.sqrt(np.maximum(values, 1e-3 * shrunk))

@@ -36,17 +36,17 @@ class ZapLine(BlockStage):
 
     Notes
     -----
-    *In*: signal ``(n,)``. *Out*: the same channels, units and rate; float32 (float64 for float64). The line part
-    is what phasors that follow the mains (see `LineNoise`) take away; once a second, on the absolute grid of
-    samples, the combinations in which it is largest beside what is near it in frequency (four times as wide) are
-    found from products of these phasors, summed with fading weights: a generalised eigenproblem of a correlation
-    matrix shrunk by channels over samples. From then on ``x - pattern * (filter @ line part)`` comes out. De
-    Cheveigne takes a moving average over one period for the split, which delays what is below the line; phasors
-    do not. A channel that is invalid leaves the sums pair by pair, is foretold by its phasors until the next
-    update, and after longer than a time constant has no part in the combinations until it has settled again; other
-    channels stay valid. Delay 0. Settle: phasors and frequency (time constant 2 s), two seconds of products and
-    an update. Support: until 1e-6 of the products is left. Cost grows with the cube of channels once a second: for
-    up to some 200. Exact.
+    *In*: signal ``(n,)``. *Out*: the same channels, units and rate. The line part is what phasors that follow the
+    mains (see `LineNoise`) take away; once a second, on the absolute grid of samples, the combinations in which it
+    is largest beside what is near it in frequency (four times as wide) are found from products of such phasors,
+    summed with fading weights: a generalised eigenproblem of a correlation matrix, shrunk by the third power of
+    channels over channels and samples. From then on ``x - pattern * (filter @ line part)`` comes out. De Cheveigne
+    splits by a moving average over one period, which delays what is below the line if it is causal; phasors do not.
+    A channel that is invalid leaves the sums pair by pair, is foretold by its phasors until the next update, and
+    after longer than their time constant has no part in the combinations until it has settled again; other channels
+    stay valid. Delay 0. Settle: phasors and frequency (time constant 2 s), two seconds of products, an update.
+    Support: until 1e-6 of the products is left. Once a second the cost grows with the cube of channels: for up to
+    some 200. Exact.
 
     References
     ----------
@@ -101,22 +101,24 @@ class ZapLine(BlockStage):
         out, line = self.describe(info), self._line(info)
         n, dtype, settle = out.n_channels, out.dtype, self._settled(line)
         narrow = Canceller(line, self.bandwidth, dtype, settle)
-        wide = Canceller(line, self.bandwidth * WIDER, dtype, settle, "wide_")
-        wide.hold = narrow.hold  # both begin anew together
+        names = (("band_", WIDER), ("line_", 1), ("wide_", WIDER))
+        around = [Canceller(line, self.bandwidth * times, dtype, settle, name) for name, times in names]
+        for each in around:
+            each.hold = narrow.hold  # all begin anew together
         tracker = Tracker(line, dtype)
         parts, left = Scratch(out.shape, dtype), Scratch(out.shape, dtype)
         room = np.zeros((2, line.count, n), dtype)
         space = Combinations(self.components, self.bandwidth, WIDER, self._look(line.rate) / line.rate, self.memory)
         k = min(MOST, n)
         return State(
-            (narrow, wide, tracker, gather[dtype], project[dtype], space, self._look(line.rate), room, parts, left,
+            (narrow, around, tracker, gather[dtype], project[dtype], space, self._look(line.rate), room, parts, left,
              Scratch(out.shape, dtype)),
-            **narrow.memory(n), **wide.memory(n), **tracker.memory(n),
+            **narrow.memory(n), **tracker.memory(n), **{k: v for each in around for k, v in each.memory(n).items()},
             space=np.zeros((3, n, n)), filters=np.zeros((k, n)), patterns=np.zeros((k, n)), used=np.zeros(n, bool),
         )  # fmt: skip
 
     def step(self, state: State, block: Block) -> Block:
-        narrow, wide, tracker, gather, project, space, look, room, parts, left, scratch = state.design
+        narrow, around, tracker, gather, project, space, look, room, parts, left, scratch = state.design
         y, w = scratch.take(block.n)
         (part, _), (rest, _) = parts.take(block.n), left.take(block.n)
         x = np.ascontiguousarray(block.data, y.dtype)
@@ -125,15 +127,17 @@ class ZapLine(BlockStage):
         if not masked:
             w[...] = True
         for a, b in pieces(block.start, block.n, tracker.hop, look):
-            wide.run(state, x[a:b], ok[a:b], masked, False, rest[a:b], w[a:b])
+            around[0].run(state, x[a:b], ok[a:b], masked, True, part[a:b], w[a:b])
+            for each in around[1:]:
+                each.run(state, part[a:b], ok[a:b], masked, False, rest[a:b], w[a:b])
             narrow.run(state, x[a:b], ok[a:b], masked, True, part[a:b], w[a:b])
             project(x[a:b], part[a:b], state["filters"], state["patterns"], state["used"], y[a:b], w[a:b])
             if tracker.run(state, x[a:b], ok[a:b], masked, state["base"], block.start + a):
-                for each in (narrow, wide):
+                for each in (narrow, *around):
                     each.forget(state)
             if (block.start + b) % look == 0:
                 gather(
-                    state["wave"], state["wide_wave"], state["seen"], state["gone"], narrow.settle, narrow.hold,
+                    state["line_wave"], state["wide_wave"], state["seen"], state["gone"], narrow.settle, narrow.hold,
                     space.keep, state["space"], room,
                 )  # fmt: skip
                 if (block.start + b) // look % LOOKS == 0:

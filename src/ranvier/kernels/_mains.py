@@ -148,16 +148,16 @@ def listen(x: Any, ok: Any, masked: bool, base: Any, tables: Any, place: int, su
 
 @njit(types.UniTuple(float64, 3)(float64[:, :, ::1], int64), cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _together(products: Any, k: int) -> Any:
-    """Return the sum over channels of their coherence, a complex number, and the weights: its squared size."""
+    """Return sums over channels: of their complex coherence, weighted by its size's fourth power, and of weights."""
     real, imaginary, most = int64(0), int64(0), int64(0)
     for c in range(products.shape[2]):
         energy = products[k, 2, c]
         if energy > 0.0:
             p, q = products[k, 0, c] / energy, products[k, 1, c] / energy
-            square = p * p + q * q
-            real += int64(p * square * FINE)
-            imaginary += int64(q * square * FINE)
-            most += int64(square * FINE)
+            weight = (p * p + q * q) ** 2
+            real += int64(p * weight * FINE)
+            imaginary += int64(q * weight * FINE)
+            most += int64(weight * FINE)
     return float64(real), float64(imaginary), float64(most)
 
 
