@@ -34,7 +34,9 @@ def brain(rng, n, channels):
     spectrum = np.fft.rfft(rng.standard_normal((n, channels)), axis=0)
     f = np.maximum(np.fft.rfftfreq(n, 1 / RATE), 0.5)[:, None]
     sources = np.fft.irfft(spectrum / np.sqrt(f), n, axis=0)
-    alpha = np.fft.irfft(np.fft.rfft(rng.standard_normal((n, 2)), axis=0) * np.exp(-0.5 * ((f - 10) / 0.7) ** 2), n, axis=0)
+    alpha = np.fft.irfft(
+        np.fft.rfft(rng.standard_normal((n, 2)), axis=0) * np.exp(-0.5 * ((f - 10) / 0.7) ** 2), n, axis=0
+    )
     sources[:, :2] += 3 * alpha / alpha.std(axis=0) * sources.std()
     mixed = sources @ rng.standard_normal((channels, channels))
     return 10 * mixed / mixed.std() + 0.3 * rng.standard_normal((n, channels))
@@ -108,6 +110,7 @@ def stages(line):
         "LineNoise": LineNoise(),
         f"LineNoise({line:g})": LineNoise(line),
         "ZapLine": ZapLine(),
+        f"ZapLine({line:g})": ZapLine(line),
         f"Notch({line:g})": Notch(line, quality=line / 0.5, harmonics=3),
     }
 

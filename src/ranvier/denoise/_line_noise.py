@@ -20,7 +20,7 @@ class LineNoise(BlockStage):
     Parameters
     ----------
     frequency
-        Of the mains [Hz]; None for 45-65 Hz: 50 or 60 Hz, whichever is there, and 5 Hz to both sides.
+        Of the mains [Hz]; None to find it within 45-65 Hz.
     harmonics
         How many multiples are removed, the first included; those above rate / 2 are left out.
     bandwidth
@@ -41,7 +41,7 @@ class LineNoise(BlockStage):
     coherence; what is not coherent moves it little. Where a channel is invalid its phasors go on: after as
     long as the time constant at most it is trusted at once, after longer it is primed afresh and settles. Where
     another grid is chosen, all channels settle. Delay 0. Settle: until 1 % of a disturbance is left, and the
-    frequency is known. Support: until 1e-6 is left. Portable: plain arithmetic and square roots while it runs.
+    frequency is known (2 s). Support: until 1e-6 is left. Portable: plain arithmetic and square roots while it runs.
 
     References
     ----------
@@ -52,8 +52,8 @@ class LineNoise(BlockStage):
     frequency: float | None = None
     harmonics: int = 3
     bandwidth: float = 0.4
-    reach: float = 1.0
-    memory: float = 2.0
+    reach: float = 0.5
+    memory: float = 5.0
 
     @property
     def tags(self) -> Tags:  # type: ignore[override]

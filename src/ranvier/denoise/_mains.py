@@ -16,9 +16,9 @@ from ranvier.stream import Array
 
 SETTLED = 1e-2  # part of a disturbance that is left when the output counts as settled
 FORGOTTEN = 1e-6  # part that is left where the support ends
-GRIDS, GRID_REACH = (50.0, 60.0), 5.0  # where mains is looked for if nobody says where [Hz]
-HOP = 0.25  # longest time between two looks at the phase [s]
-WAIT = 1.0  # for how long one listens before one of several grids is chosen [s]
+GRIDS, GRID_REACH = (50.0, 60.0, 55.0, 46.0, 64.0), 2.5  # where mains is looked for if nobody says where [Hz]
+HOP = 0.5  # longest time between two looks at the phase [s]
+WAIT = 4.0  # for how long one listens before one of several grids is chosen [s]
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +60,7 @@ class Line:
                 )
         if self.harmonics < 1:
             raise ContractError(f"{name} needs harmonics >= 1; got {self.harmonics}. The first is the line itself.")
-        need_number(self.who, "memory", self.memory, 0.5, 1e4, "s", "Take 2 s if in doubt.")
+        need_number(self.who, "memory", self.memory, 0.5, 1e4, "s", "Take 5 s if in doubt.")
         known = GRIDS if self.frequency is None else (float(self.frequency),)
         away = GRID_REACH if self.frequency is None else float(self.reach)
         count = min(self.harmonics, int(np.ceil(self.rate / 2 / (max(known) + away))) - 1)
@@ -94,7 +94,7 @@ class Line:
 
     def settle(self, bandwidth: float) -> int:
         """Return after how many samples a channel is clean."""
-        found = round(self.memory * self.rate) if self.away else 0
+        found = round(min(self.memory, 2.0) * self.rate) if self.away else 0
         return decay(self.sections(bandwidth), SETTLED) + found
 
     def chosen(self) -> int:

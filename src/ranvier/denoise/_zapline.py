@@ -16,6 +16,7 @@ from ranvier.stream import Block, Info, StreamInfo, is_all_valid
 LOOKS = 32  # instants a second at which products of channels are added up; also how many make one update
 WIDER = 4  # width of what counts as beside the line, over that of the line
 MOST = 8  # components
+TRACKED = 5.0  # time constant of the frequency [s]
 
 
 @final
@@ -44,7 +45,7 @@ class ZapLine(BlockStage):
     splits by a moving average over one period, which delays what is below the line if it is causal; phasors do not.
     A channel that is invalid leaves the sums pair by pair, is foretold by its phasors until the next update, and
     after longer than their time constant has no part in the combinations until it has settled again; other channels
-    stay valid. Delay 0. Settle: phasors and frequency (time constant 2 s), two seconds of products, an update.
+    stay valid. Delay 0. Settle: phasors and frequency (2 s), two seconds of products, an update.
     Support: until 1e-6 of the products is left. Once a second the cost grows with the cube of channels: for up to
     some 200. Exact.
 
@@ -56,7 +57,7 @@ class ZapLine(BlockStage):
     frequency: float | None = None
     harmonics: int = 3
     bandwidth: float = 2.5
-    reach: float = 1.0
+    reach: float = 0.5
     components: int | None = None
     memory: float = 30.0
 
@@ -65,7 +66,7 @@ class ZapLine(BlockStage):
         return Tags(exactness="exact", recursive=True)
 
     def _line(self, info: StreamInfo) -> Line:
-        return Line(self, float(info.rate), self.frequency, self.reach, self.harmonics, 2.0)
+        return Line(self, float(info.rate), self.frequency, self.reach, self.harmonics, TRACKED)
 
     def describe(self, *infos: Info) -> StreamInfo:
         (given,) = infos

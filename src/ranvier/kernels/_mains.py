@@ -11,8 +11,8 @@ from ranvier.kernels._jit import kernel, njit
 from ranvier.kernels._turn import PI, angle_of, turn
 
 FINE = 2.0**40  # sums over channels are of whole parts of this, so that their order does not matter
-TRUSTED = 0.3  # coherence from which on a frequency is believed in full
-MARGIN = 0.5  # by how much the coherence of another candidate must be larger
+TRUSTED = 0.5  # coherence from which on a frequency is believed in full
+MARGIN = 0.3  # by how much the coherence of another candidate must be larger
 
 
 def _rows(kind: Any) -> Any:
@@ -220,7 +220,7 @@ def track(
         real, imaginary, total = _together(products, k)
         coherence = np.sqrt(real * real + imaginary * imaginary) / total if total > 0.0 else 0.0
         away = angle_of(real, imaginary) / (2.0 * PI) * hertz
-        away = min(max(min(coherence / TRUSTED, 1.0) * away, -reach), reach)
+        away = min(max(min((coherence / TRUSTED) ** 2, 1.0) * away, -reach), reach)
         slow[k, 1] = keep * slow[k, 1] + 1.0
         slow[k, 0] += (away - slow[k, 0]) / slow[k, 1]
         frequency[k] = candidates[k] + min(max(2.0 * away - slow[k, 0], -reach), reach)
