@@ -32,7 +32,7 @@ class Line:
     rate
         Of the stream [Hz].
     frequency, reach
-        Of the stage: None for 50 or 60 Hz, whichever it is [Hz].
+        Of the stage; None to find it within 45-65 Hz [Hz].
     harmonics
         How many multiples are wanted, the first included.
     memory
