@@ -1,4 +1,4 @@
-"""From what the electrodes give to what can be trusted: integrity, filters, mains, artefacts, stimulation, other rates."""
+"""From electrodes to what can be trusted: integrity, filters, mains, artefacts, stimulation, other rates."""
 
 from ranvier.denoise._adaptive import LMS, RLS
 from ranvier.denoise._asr import ASR
