@@ -294,5 +294,5 @@ def test_peers_that_are_missing_are_named():
 
 
 def test_all_are_listed():
-    assert list(BENCHES) == ["implant", "eeg", "fbcca", "ring", "record", "running", "session"]
+    assert list(BENCHES) == ["implant", "eeg", "clean", "fbcca", "ring", "record", "running", "session"]
     assert machine("scipy")["numpy"] == np.__version__

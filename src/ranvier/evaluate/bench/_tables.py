@@ -63,6 +63,14 @@ RECORD: list[Column] = [
     ("a block, p50 / p99 / p99.9 [us]", _three),
     ("to close [ms]", _number("closing_ms")),
 ]
+CLEAN: list[Column] = [
+    *_WHO,
+    ("of a core [%]", _number("core_percent", 2)),
+    ("ns a sample", _number("ns_per_sample", 1)),
+    ("block, p50 / p99 / p99.9 [us]", _three),
+    ("delay [s]", _number("delay_s", 2)),
+    ("settles in [s]", _number("settle_s", 1)),
+]
 FLICKER: list[Column] = [
     ("", lambda r: r["who"]),
     ("a decision, p50 / p99 / p99.9 [us]", _three),
@@ -111,6 +119,7 @@ SESSION: list[Column] = [
 ]
 KINDS = {
     "c": BESIDE_C,
+    "clean": CLEAN,
     "growth": GROWTH,
     "implant": IMPLANT,
     "eeg": EEG,
