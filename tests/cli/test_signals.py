@@ -64,9 +64,12 @@ def test_a_session_is_ended_in_order(tmp_path, number):
     with subprocess.Popen(
         [sys.executable, "-m", "ranvier", *verb], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:  # fmt: skip
-        assert "recording to" in process.stderr.readline()
-        process.send_signal(number)
-        said, _ = process.communicate(timeout=60)
+        try:
+            assert "recording to" in process.stderr.readline()
+            process.send_signal(number)
+            said, _ = process.communicate(timeout=60)
+        finally:
+            process.kill()  # which one that has ended does not feel
     assert process.returncode == 0
     assert json.loads(said)["ended"] == ("Ctrl-C" if number == signal.SIGINT else number.name)
     assert record.verify(out).closed

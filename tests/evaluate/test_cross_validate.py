@@ -8,11 +8,12 @@ import pytest
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 
+from ranvier.channels import Scale
 from ranvier.decode import LDA, Wiener
 from ranvier.errors import ContractError
 from ranvier.evaluate import FixedSplit, KFold, LeaveOut, Select, cross_validate
 from ranvier.features import Epoch, LogVariance, Window
-from ranvier.stage import BlockStage, Contract, Estimator, State
+from ranvier.stage import BlockStage, Contract, Estimator, State, recipe
 from ranvier.stream import Block, Channels, Targets, Trials
 
 from .helpers import LABELS, pipeline, recording
@@ -29,6 +30,25 @@ def test_what_is_there_is_found():
     assert row["metric"] == "roc_auc"
     assert row["low"] <= row["score"] <= row["high"]
     assert row["streamed_equals_offline"] is True
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Identity(Estimator):
+    """Learns nothing, and becomes a gain of 1."""
+
+    def fit_samples(self, info, samples):
+        return Scale(1.0)
+
+
+def test_something_is_learned_before_trials_are_cut():
+    rec = recording(n=20, contrast=1.15)
+    rest = Epoch(tmin=0.0, tmax=2.0) | LogVariance() | LDA()
+    asked = {"cuts": (1, 256), "metric": "roc_auc"}
+    plain = cross_validate(recipe(rest), rec, trials_of(rec), **asked).rows[0]
+    found = cross_validate(recipe(Identity(), rest), rec, trials_of(rec), **asked).rows[0]
+    assert found["score"] == plain["score"]
+    assert found["streamed_equals_offline"] is True
 
 
 def test_shuffled_labels_give_chance():

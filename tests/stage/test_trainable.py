@@ -8,9 +8,9 @@ import pytest
 
 from ranvier.denoise import Integrity, Lowpass
 from ranvier.errors import ContractError
-from ranvier.features import Window
+from ranvier.features import Epoch, Window
 from ranvier.record import from_array
-from ranvier.stage import Chain, Estimator, Recipe, Run, Stage, Tags, recipe
+from ranvier.stage import Chain, Estimator, Recipe, Run, Stage, Stream, Tags, recipe
 from ranvier.stream import Targets
 
 RNG = np.random.default_rng(21)
@@ -68,6 +68,24 @@ def test_what_comes_after_a_trainable_is_fitted_on_what_comes_out_of_it():
     passed = Run(Lowpass(10) | Lowpass(20), rec.info).push(rec.read())
     last = fitted.stages[-1].x
     assert np.array_equal(last[:100], passed.data[500:600])
+
+
+def test_events_reach_a_stage_that_comes_after_a_trainable():
+    rec = recording()
+    trials = rec.trials(["left", "right"], tmin=0.2, tmax=1.0)
+    epoch = Epoch(tmin=0.2, tmax=1.0, on=("left", "right"))
+    first = recipe(epoch, Keep()).fit(rec, trials).stages[-1]
+    assert len(first.y) == 5
+    later = recipe(Lowpass(10), Keep(), epoch, Keep()).fit(rec, trials).stages[-1]
+    assert np.array_equal(later.y, first.y)
+    passed = recipe(Lowpass(10), epoch, Keep()).fit(rec, trials).stages[-1]
+    assert np.array_equal(later.x, passed.x)
+
+
+def test_a_stream_without_a_recording_has_no_events_to_offer():
+    stream = Stream(recording().info, [])
+    with pytest.raises(ContractError, match=r"Epoch needs events beside the signal; got a signal alone\. Fit on"):
+        stream.offered(Epoch(tmin=0.2, tmax=1.0))
 
 
 def test_invalid_samples_are_left_out_and_numbers_that_are_not_finite_refused():

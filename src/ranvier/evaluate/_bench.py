@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -84,7 +84,7 @@ class Bench:
         """
         if fitted is None:
             return {r: self.streams[r] for r in which}
-        a, b = self.info, fitted.describe(self.info)
+        a, b = self.info, cast(StreamInfo, fitted.describe(*self.streams[0].offered(fitted)))
         memory = (a.origin.span, a.support, a.settle) != (b.origin.span, b.support, b.settle)
         if memory or trials is None:
             return {r: apply(fitted, self.streams[r]) for r in which}
@@ -103,7 +103,7 @@ class Bench:
         infos, out = [], self.info
         for s in stages[: len(stages) - after]:
             infos.append(out)
-            out = s.describe(out)
+            out = cast(StreamInfo, s.describe(*replace(self.streams[0], info=out).offered(s)))
         return infos
 
 
@@ -116,7 +116,7 @@ def _around(stream: Stream, trials: Trials) -> Stream:
             wanted[inside(stream, block, int(begin), int(end))] = True
         edges = np.flatnonzero(np.diff(wanted, prepend=False, append=False))
         blocks += [block.cut(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
-    return Stream(stream.info, blocks)
+    return Stream(stream.info, blocks, stream.recording)
 
 
 def columns(info: StreamInfo, classes: Sequence[str]) -> Index:

@@ -16,7 +16,7 @@ from ranvier.stage._compose import union_ports
 from ranvier.stage._feed import infos_of, through
 from ranvier.stage._run import Run
 from ranvier.stage._stage import SIGNAL, Port, Stage
-from ranvier.stream import Array, Block, Recording, StreamInfo, Targets, Trials, is_all_valid
+from ranvier.stream import Array, Block, Events, Info, Recording, StreamInfo, Targets, Trials, is_all_valid
 
 Goal = Trials | Sequence[Targets]
 
@@ -49,10 +49,24 @@ class Samples:
 
 @dataclass(frozen=True, eq=False)
 class Stream:
-    """A whole recording after some stages: description and blocks, which jump where a segment ends."""
+    """A whole recording after some stages: description and blocks, which jump where a segment ends.
+
+    `recording` is where it comes from: its events flow into later stages that take some.
+    """
 
     info: StreamInfo
     blocks: list[Block]
+    recording: Recording | None = None
+
+    def offered(self, stage: Stage) -> tuple[Info, ...]:
+        """Return what flows into the ports of a stage: this signal first, then the events of the recording."""
+        _, *others = stage.inputs
+        if others and self.recording is None:
+            raise ContractError(
+                f"{type(stage).__name__} needs {', '.join(p.name for p in others)} beside the signal; got a signal "
+                "alone. Fit on a recording, which has its events."
+            )
+        return (self.info, *[self.recording.event_info for _ in others if self.recording is not None])
 
     def newest(self, block: Block) -> npt.NDArray[np.int64]:
         """Return the newest source sample that each sample of a block can see."""
@@ -128,9 +142,9 @@ class Recipe(Trainable):
         streams = []
         for rec in several:
             if front is None:
-                streams.append(Stream(rec.info, list(rec.blocks(max(1, int(rec.info.rate * 10))))))
+                streams.append(Stream(rec.info, list(rec.blocks(max(1, int(rec.info.rate * 10)))), rec))
             else:
-                streams.append(Stream(front.describe(*infos_of(front, rec)), through(front, rec)))
+                streams.append(Stream(front.describe(*infos_of(front, rec)), through(front, rec), rec))
         return streams
 
     def fit(self, recordings: Recording | Sequence[Recording], trials: Goal) -> Stage:
@@ -177,10 +191,15 @@ def _fit(step: Any, info: StreamInfo, samples: Samples) -> Stage:
 
 
 def apply(stage: Stage, stream: Stream) -> Stream:
-    """Run a stage over what came out of earlier ones."""
-    run = Run(stage, stream.info)
-    out = [run.push(b) for b in stream.blocks]
-    return Stream(run.info, [b for b in out if b.n])
+    """Run a stage over what came out of earlier ones; events, if it takes some, are all known from the start."""
+    run, rec = Run(stage, *stream.offered(stage)), stream.recording
+    _, *others = stage.inputs
+    known: list[Events] = []
+    if rec is not None and others and stream.blocks:
+        stop = max(rec.events.stop, int(stream.newest(stream.blocks[-1])[-1]) + 1)
+        known = [Events(0, stop, rec.events.table), Events(stop, stop)]
+    out = [run.push(b, *[known[min(i, 1)] for _ in others]) for i, b in enumerate(stream.blocks)]
+    return Stream(run.info, [b for b in out if b.n], rec)
 
 
 def collect(streams: Sequence[Stream], trials: Goal) -> Samples:
