@@ -77,9 +77,12 @@ def test_a_fault_of_ours_is_said_to_be_one(cli, monkeypatch):
 def test_stopping_is_quiet_and_exits_130():
     command = [sys.executable, "-u", "-m", "ranvier", "demo", "--seconds", "600"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdout.readline().startswith("Ranvier")
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        try:
+            assert process.stdout.readline().startswith("Ranvier")
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
     # CPython ends itself by the signal where it came while a text was executed (a dataclass being made); shells say 130
     assert process.returncode in (130, -signal.SIGINT)
     assert "Traceback" not in out + err
