@@ -1,8 +1,8 @@
 """What cleaning does to decoding: python benchmarks/denoise_decoding.py FOLDER_OF_RECORDINGS [--json].
 
 A pipeline of each of three protocols of examples/protocols, as it is and with cleaning stages behind its first stage,
-on the same trials and folds. Differences are paired, cleaned minus plain, with 95 % intervals, as `ranvier evaluate`
-makes them. A longer memory also costs training trials: those too near to a test trial are left out.
+each run left out once and tested by what the others taught: cleaning remembers seconds, in which neighbouring trials
+would leak. Differences are paired, cleaned minus plain, with 95 % intervals, as `ranvier evaluate` makes them.
 """
 
 import json
@@ -13,16 +13,16 @@ from pathlib import Path
 from ranvier.channels import BadChannels, RobustReference
 from ranvier.denoise import ASR, Highpass, LineNoise
 from ranvier.errors import RanvierError
-from ranvier.evaluate import load_protocol, run
+from ranvier.evaluate import LeaveOut, load_protocol, run
 from ranvier.evaluate._bench import steps_of
 from ranvier.evaluate._protocol import Pipeline
 from ranvier.stage import Recipe
 
 PROTOCOLS = Path(__file__).resolve().parents[1] / "examples" / "protocols"
-ASKED = (  # protocol, folder of recordings, pipeline, mains [Hz]
-    ("eegmmidb_left_right", "eegmmidb_s001", "TS+LR", 60.0),
-    ("bci2000_motor", "bci2000_samples", "TS+LR", 60.0),
-    ("kalunga_within", "kalunga2016_ssvep", "TS+LR", 50.0),
+ASKED = (  # protocol, recordings, pipeline, mains [Hz]
+    ("eegmmidb_left_right", "eegmmidb_s001/*.edf", "TS+LR", 60.0),
+    ("bci2000_motor", "bci2000_samples/eeg1_*.dat", "TS+LR", 60.0),
+    ("kalunga_within", "kalunga2016_ssvep/*.fif", "TS+LR", 50.0),
 )
 OFFSET = 0.5  # Hz, below which ASR must not be bothered
 
@@ -40,7 +40,7 @@ def cleaning(mains):
     }
 
 
-def compare(name, folder, which, mains):
+def compare(name, recordings, which, mains):
     """Return a row for every way to clean."""
     protocol = load_protocol(PROTOCOLS / f"{name}.toml")
     plain = next(p for p in protocol.pipelines if p.name == which)
@@ -49,7 +49,7 @@ def compare(name, folder, which, mains):
     for said, stages in {"as it is": (), **cleaning(mains)}.items():
         asked = Pipeline(name=said, what=Recipe((first, *stages, *rest)), tmin=plain.tmin, tmax=plain.tmax)
         try:
-            found = run(replace(protocol, pipelines=(asked,), peers=()), folder)
+            found = run(replace(protocol, pipelines=(asked,), peers=(), split=LeaveOut("run")), recordings)
         except RanvierError as e:
             rows.append({"protocol": protocol.name, "cleaned by": said, "said": str(e)})
             continue
@@ -85,7 +85,7 @@ def table(rows):
 if __name__ == "__main__":
     if len(sys.argv) < 2 or {"-h", "--help"} & {*sys.argv[1:]}:
         sys.exit(__doc__)
-    rows = [
-        row for name, folder, which, mains in ASKED for row in compare(name, Path(sys.argv[1]) / folder, which, mains)
-    ]
+    rows = []
+    for name, files, which, mains in ASKED:
+        rows += compare(name, sorted(Path(sys.argv[1]).glob(files)), which, mains)
     print(json.dumps(rows, indent=1) if "--json" in sys.argv else table(rows))

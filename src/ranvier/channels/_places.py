@@ -11,8 +11,10 @@ from ranvier.errors import ContractError
 from ranvier.stream import Array, Channels
 
 
-def placed(who: Any, channels: Channels) -> list[tuple[Array, Array]]:
+def placed(who: Any, channels: Channels, needed: bool = True) -> list[tuple[Array, Array]]:
     """Return for each kind of electrode its channels and their places ``(n, 3)`` [m]; one unit for all.
+
+    Where places are not `needed`, those that have none are nan.
 
     Raises
     ------
@@ -26,7 +28,7 @@ def placed(who: Any, channels: Channels) -> list[tuple[Array, Array]]:
             f"{', '.join(dict.fromkeys(channels.kinds))}. Set their kinds, or leave this stage out."
         )
     lost = [channels.names[i] for i in chosen if channels.positions[i] is None]
-    if lost:
+    if lost and needed:
         raise ContractError(
             f"{name} needs the positions [m] of all electrodes; got none for {', '.join(lost[:6])} ({len(lost)} of "
             f"{len(chosen)}). Add a montage, or leave them out with Pick."
@@ -36,7 +38,8 @@ def placed(who: Any, channels: Channels) -> list[tuple[Array, Array]]:
         raise ContractError(f"{name} needs electrodes in one unit; got {', '.join(units)}. Put Scale before it.")
     kinds = dict.fromkeys(channels.kinds[i] for i in chosen)
     alike = [np.array([i for i in chosen if channels.kinds[i] == kind]) for kind in kinds]
-    return [(those, np.array([channels.positions[i] for i in those], dtype=float)) for those in alike]
+    nowhere = (np.nan,) * 3
+    return [(those, np.array([channels.positions[i] or nowhere for i in those], dtype=float)) for those in alike]
 
 
 def apart(a: Array, b: Array) -> Array:

@@ -57,7 +57,7 @@ class RobustReference(Spatial):
     Raises
     ------
     ContractError
-        An electrode has no position, units differ, there are fewer than `least`, or no sphere fits them.
+        Units differ, there are fewer than `least`; for the spline: an electrode has no position, no sphere fits.
 
     References
     ----------
@@ -81,7 +81,7 @@ class RobustReference(Spatial):
             )
         of = np.full(info.n_channels, -1, np.int64)
         kinds: list[tuple[Array, Array]] = []
-        for channels, places in placed(self, info.channels):
+        for channels, places in placed(self, info.channels, needed=self.estimate == "spline"):
             if len(channels) < self.least:
                 raise ContractError(
                     f"RobustReference needs at least {self.least} electrodes of a kind; got {len(channels)} of kind "
