@@ -49,7 +49,7 @@ def compare(name, recordings, which, mains):
     for said, stages in {"as it is": (), **cleaning(mains)}.items():
         asked = Pipeline(name=said, what=Recipe((first, *stages, *rest)), tmin=plain.tmin, tmax=plain.tmax)
         try:
-            found = run(replace(protocol, pipelines=(asked,), peers=(), split=LeaveOut("run")), recordings)
+            found = run(replace(protocol, pipelines=(asked,), peers=(), split=LeaveOut(by="run")), recordings)
         except RanvierError as e:
             rows.append({"protocol": protocol.name, "cleaned by": said, "said": str(e)})
             continue
