@@ -10,7 +10,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from ranvier.channels import BadChannels, RobustReference
+from ranvier.channels import BadChannels, Interpolate, RobustReference
 from ranvier.denoise import ASR, Highpass, LineNoise
 from ranvier.errors import RanvierError
 from ranvier.evaluate import LeaveOut, load_protocol, run
@@ -20,7 +20,7 @@ from ranvier.stage import Recipe
 
 PROTOCOLS = Path(__file__).resolve().parents[1] / "examples" / "protocols"
 ASKED = (  # protocol, recordings, pipeline, mains [Hz]
-    ("eegmmidb_left_right", "eegmmidb_s001/*.edf", "TS+LR", 60.0),
+    ("eegmmidb_left_right", "eegmmidb_s001", "TS+LR", 60.0),
     ("bci2000_motor", "bci2000_samples/eeg1_*.dat", "TS+LR", 60.0),
     ("kalunga_within", "kalunga2016_ssvep/*.fif", "TS+LR", 50.0),
 )
@@ -33,10 +33,10 @@ def cleaning(mains):
     artefacts = (Highpass(OFFSET), ASR())
     return {
         "LineNoise": (mains_gone,),
-        "BadChannels": (judged,),
+        "BadChannels, Interpolate": (judged, Interpolate()),
         "RobustReference": (reference,),
         "Highpass, ASR": artefacts,
-        "all four": (judged, reference, mains_gone, *artefacts),
+        "all": (judged, Interpolate(), reference, mains_gone, *artefacts),
     }
 
 
@@ -74,7 +74,7 @@ def table(rows):
     ]
     for r in rows:
         if "said" in r:
-            lines.append(f"| {r['protocol']} | {r['cleaned by']} | | | {r['said']} | |")
+            lines.append(f"| {r['protocol']} | {r['cleaned by']} | | | {r['said'].partition('. ')[0]} | |")
             continue
         beside = f"{r['mean']:+.3f} [{r['low']:+.3f}, {r['high']:+.3f}]" if r.get("low") is not None else ""
         how = r.get("interval", "")
