@@ -81,9 +81,10 @@ def test_a_first_stream_that_falls_silent_is_waited_for(tmp_path):
 
 
 # a loop that was too slow -------------------------------------------------------------------------------
-def test_what_the_loop_has_not_seen_is_recorded_and_left_out_in_a_replay(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("keeps", "away"), [(1.5, 2.2), (0.4, 0.7)], ids=["a segment ends", "a gap is filled"])
+def test_what_the_loop_has_not_seen_is_recorded_and_left_out_in_a_replay(tmp_path, monkeypatch, keeps, away):
     """Overtaken once between two blocks, and once in the midst of one."""
-    monkeypatch.setattr(_session, "KEPT", 1.5)
+    monkeypatch.setattr(_session, "KEPT", keeps)
     source = Script(packets(noise(7000)), paced=True, real=True, rate=1000)
     s = Session(source, BAND, record=tmp_path / "a.rvr")
     never = threading.Event()
@@ -92,7 +93,7 @@ def test_what_the_loop_has_not_seen_is_recorded_and_left_out_in_a_replay(tmp_pat
     def look(out, said):
         if slow and min(slow) == 700 and out.stop > 700:
             slow.pop(700)
-            never.wait(2.2)
+            never.wait(away)
 
     s.look = look
     with s:
@@ -101,7 +102,7 @@ def test_what_the_loop_has_not_seen_is_recorded_and_left_out_in_a_replay(tmp_pat
         def step(block):
             if slow and min(slow) == 3000 and block.start > 3000:
                 slow.pop(3000)
-                never.wait(2.2)
+                never.wait(away)
             return kept(block)
 
         s._loop.run.step = step
