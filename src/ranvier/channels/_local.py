@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 from dataclasses import dataclass
 from typing import ClassVar, Literal, final
 
@@ -31,9 +32,9 @@ class Neighbourly(Spatial):
     tags: ClassVar[Tags] = Tags(exactness="portable", linear=True)
     least: int
 
+    @abc.abstractmethod
     def near(self, distance: Array) -> Array:
         """Return which electrodes, given their distances [m] in rising order of channels, are around one."""
-        raise NotImplementedError
 
     def weigh(self, distance: Array) -> Array:
         """Return how much each of those counts."""
