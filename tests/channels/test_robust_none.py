@@ -21,3 +21,12 @@ def test_it_needs_no_positions():
 def test_estimates_do():
     with pytest.raises(ContractError, match="RobustReference needs the positions"):
         RobustReference().describe(INFO)
+
+
+@pytest.mark.parametrize(("lost", "trusted"), [(4, True), (5, False)])
+def test_fewer_than_least_are_no_reference(lost, trusted):
+    valid = np.ones(X.shape, bool)
+    valid[:, :lost] = False
+    out = Run(RobustReference(estimate="none", least=4), INFO).push(Block(X, 0, valid))
+    assert not out.valid[:, :lost].any()
+    assert out.valid[-1, lost:].all() == out.valid[-1, lost:].any() == trusted

@@ -264,3 +264,13 @@ def test_labels_and_sources_have_to_fit():
         Blank(on=("stim*",)).describe(info(), pulses(info()))
     with pytest.raises(ContractError, match="samples of the signal's source"):
         Blank(on=("pulse",)).describe(info(), pulses(StreamInfo.signal(500, 1, name="other")))
+
+
+@pytest.mark.parametrize("least", [0.25, 0.5, 1.0])
+def test_nothing_is_trusted_before_enough_of_the_past_is_there(least):
+    stage = PARRM(period=10.3, window=1.0, half_width=0.05, skip=0.05, least=least)
+    info = StreamInfo.signal(1000, 1)
+    lags = np.asarray(stage.lags(1000))
+    out = Run(stage, info).push(Block(np.random.default_rng(8).standard_normal((1500, 1)).astype("f4"), 0))
+    there = (lags[None] <= np.arange(1500)[:, None]).sum(axis=1)
+    assert np.array_equal(out.valid[:, 0], there >= np.ceil(least * len(lags)))
