@@ -64,7 +64,7 @@ def test_what_cannot_be_placed_is_refused(names, kind, stage, said):
 
 
 def test_what_needs_places_takes_them():
-    info = StreamInfo.signal(250, Channels.of(["Fc5.", "Fc3.", "Fc1.", "Fcz.", "Fc2.", "Fc4."]))
+    info = StreamInfo.signal(250, Channels.of(["Fc5.", "Fc3.", "Cz..", "Fcz.", "Oz..", "Fc4."]))
     for stage in (Interpolate(), Laplacian()):
         with pytest.raises(ContractError, match="positions"):
             stage.describe(info)
