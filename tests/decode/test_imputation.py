@@ -1,12 +1,14 @@
 """Imputation: lost channels as their expectation given the others, against closed forms and scikit-learn."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
 from ranvier.decode import LDA, MDM, Imputation, Imputer, TangentSpace
 from ranvier.errors import ContractError
-from ranvier.stage import Contract
+from ranvier.stage import Contract, through
 
 from .helpers import accuracy, covariances, run, samples, stream
 
@@ -123,3 +125,72 @@ def test_what_it_cannot_fill_is_refused():
         Imputer(np.zeros(4), np.eye(4), Contract.of(stream((4,))), 0.0)
     with pytest.raises(ContractError, match="shape"):
         Imputation().fit_samples(stream((2, 3, 4)), samples(np.zeros((4, 2, 3, 4)), ["a", "b"] * 2))
+
+
+def gappy(x, rng, share=0.25, never=()):
+    there = rng.random(x.shape[:1] + x.shape[-1:]) > share
+    there[:, list(never)] = False
+    return there
+
+
+def test_training_with_holes_finds_what_training_without_does():
+    """Iterated expectation against the truth that made the samples; and against deleting what has holes."""
+    rng = np.random.default_rng(47)
+    root = np.linalg.qr(rng.standard_normal((6, 6)))[0] * [5, 3, 2, 1, 1, 1]
+    truth, mean = root @ root.T, 3 * rng.standard_normal(6)
+    x = mean + rng.standard_normal((3000, 6)) @ root.T
+    there = gappy(x, rng)
+    given = samples(np.where(there, x, 1e30), ["a", "b"] * 1500)
+    found = Imputation().fit_samples(stream((6,)), replace(given, valid=there))
+    whole = there.all(axis=1)
+    assert whole.mean() < 0.2
+    deleted = np.abs(np.cov(x[whole], rowvar=False) - truth).max()
+    assert np.abs(found.covariance - truth).max() < deleted
+    np.testing.assert_allclose(found.covariance, truth, atol=0.1 * np.abs(truth).max())
+    np.testing.assert_allclose(found.mean, mean, atol=0.3)
+
+
+def test_covariances_with_holes_have_the_mean_of_those_without():
+    x, y = covariances(48, n=600)
+    rng, info = np.random.default_rng(49), stream((6, 6), unit="uV^2")
+    there = gappy(x, rng, never=[4])
+    valid = there[:, :, None] & there[:, None]
+    found = Imputation().fit_samples(info, replace(samples(np.where(valid, x, 1e30), y), valid=valid)).covariance
+    seen = np.arange(6) != 4
+    expected = x.mean(axis=0)[np.ix_(seen, seen)]
+    np.testing.assert_allclose(found[np.ix_(seen, seen)], expected, atol=0.1 * np.abs(expected).max())
+    assert found[4, 4] == pytest.approx(np.median(np.diag(found)[seen]), rel=0.2)
+    assert not found[4, seen].any()
+    assert np.linalg.eigvalsh(found)[0] > 0
+
+
+def test_samples_with_too_little_in_them_are_refused_together():
+    valid = np.zeros((4, 4), bool)
+    valid[:, 0] = True
+    with pytest.raises(ContractError, match="50% of their channels valid; got none of 4"):
+        Imputation().fit_samples(stream((4,)), replace(samples(np.ones((4, 4)), ["a", "b"] * 2), valid=valid))
+
+
+def test_a_recipe_trains_on_a_recording_in_which_a_channel_is_always_bad():
+    """Without Imputation nothing is left to train on; with it the decoder is that of the other channels."""
+    from ranvier.denoise import Integrity
+    from ranvier.features import Covariance
+    from ranvier.record import from_array
+    from ranvier.stage import recipe
+
+    rng = np.random.default_rng(50)
+    x = rng.standard_normal((4000, 5)).astype(np.float32)
+    x[:, 3] = np.nan
+    events = [(i * 100, ("left", "right")[i % 2]) for i in range(40)]
+    for i in range(40):
+        x[i * 100 : i * 100 + 100, i % 2] *= 3
+    rec = from_array(x, 100, list("abcde"), events=events, name="eeg")
+    trials = rec.trials({"left": "left", "right": "right"}, tmin=0.0, tmax=1.0)
+    front = (Integrity(), Covariance(length=0.5, hop=0.5))
+    with pytest.raises(ContractError, match=r"got none \(80 dropped"):
+        recipe(*front, TangentSpace(), LDA()).fit(rec, trials)
+    made = recipe(*front, Imputation(), TangentSpace(), LDA()).fit(rec, trials)
+    out = through(made, rec)
+    data, valid = (np.concatenate([getattr(b, f) for b in out]) for f in ("data", "valid"))
+    assert valid.all()
+    assert (data.argmax(axis=1) == np.repeat([i % 2 for i in range(40)], 2)).mean() > 0.95

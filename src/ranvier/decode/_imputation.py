@@ -7,9 +7,9 @@ from typing import ClassVar, final
 
 import numpy as np
 
+from ranvier.decode._expectation import intact, mean_covariance, mean_values
 from ranvier.decode._imputer import Imputer, are_covariances
 from ranvier.decode._lda import shrunk
-from ranvier.decode._training import Real
 from ranvier.errors import ContractError
 from ranvier.stage import Contract, Estimator, Samples
 from ranvier.stream import Array, StreamInfo
@@ -31,14 +31,14 @@ class Imputation(Estimator):
     Notes
     -----
     *In*: covariances ``(n, n)``, windows ``(length, n)``, or one number a channel ``(n,)``. Fitted, it is an `Imputer`.
-    Labels are not used. What is invalid in training is left out, cell by cell; a channel that never is valid is taken
-    for one that tells nothing, with the median power of the others. Covariances are averaged; of values the covariance
-    around the mean sample is taken over all instants, shrunk as by `LDA`.
+    Labels are not used. Samples with something invalid in them are used too, by iterated expectation; a channel that
+    never is valid is taken for one of median power that tells nothing. Covariances are averaged; of values the
+    covariance around the mean sample is taken over all instants, shrunk as by `LDA`.
 
     References
     ----------
-    Dempster, Laird, Rubin, J. R. Stat. Soc. B 39 (1977) 1, section 4.1.3: the expectation step for a normal
-    distribution with values that are missing.
+    Dempster, Laird, Rubin, J. R. Stat. Soc. B 39 (1977) 1, section 4.1.3: a normal distribution with
+    values that are missing.
     """
 
     least: float = 0.5
@@ -51,29 +51,23 @@ class Imputation(Estimator):
                 f"Imputation needs values, windows or covariances of channels; got samples of shape {info.shape}. "
                 "Put it before what makes that shape."
             )
-        valid = np.ones(samples.x.shape, bool) if samples.valid is None else samples.valid
-        x = np.where(valid, samples.x, 0.0)
-        mean = x.sum(axis=0) / np.maximum(valid.sum(axis=0), 1)
+        x = np.asarray(samples.x, dtype=np.float64)
+        valid = np.ones(x.shape, bool) if samples.valid is None else samples.valid
         if are_covariances(info):
-            return Imputer(np.zeros_like(mean), _complete(mean), Contract.of(info), float(self.least))
-        rows, there = (np.where(valid, x - mean, 0.0)).reshape(-1, info.shape[-1]), valid.reshape(-1, info.shape[-1])
-        return Imputer(mean, _complete(_shared(rows, there)), Contract.of(info), float(self.least))
+            there = np.array([intact(v) for v in valid])
+            kept = self._kept(there)
+            mean = mean_covariance(x[kept], there[kept])
+            return Imputer(np.zeros_like(mean), mean, Contract.of(info), float(self.least))
+        kept = self._kept(valid.reshape(len(x), -1))
+        mean, rows, left = mean_values(x[kept], valid[kept])
+        return Imputer(mean, shrunk(rows) + left, Contract.of(info), float(self.least))
 
-
-def _shared(rows: Real, there: Array) -> Real:
-    """Return the shrunk covariance of rows that are 0 where they are not there, as if these were there too."""
-    seen = there.astype(np.float64)
-    both = seen.T @ seen / len(rows)
-    return np.asarray(shrunk(rows) / np.where(both > 0, both, 1.0))
-
-
-def _complete(covariance: Real) -> Real:
-    """Return a covariance in which channels without power have the median one, and none is impossible."""
-    silent = np.diag(covariance) <= 0
-    out = np.array(covariance)
-    out[silent], out[:, silent] = 0.0, 0.0
-    out[silent, silent] = np.median(np.diag(covariance)[~silent]) if not silent.all() else 1.0
-    values, vectors = np.linalg.eigh(out)
-    if values[0] >= 0:
-        return out
-    return np.asarray((vectors * np.maximum(values, 0.0)) @ vectors.T)
+    def _kept(self, there: Array) -> Array:
+        """Return the samples of which enough is valid."""
+        kept = np.asarray(there.mean(axis=1) >= self.least)
+        if not kept.any():
+            raise ContractError(
+                f"Imputation needs samples with {self.least:.0%} of their channels valid; got none of {len(kept)}. "
+                "Lower least, or look why so much is invalid."
+            )
+        return kept

@@ -7,8 +7,8 @@ from typing import Any, ClassVar, final
 
 import numpy as np
 
+from ranvier.decode._expectation import fill, intact, lost_given
 from ranvier.decode._sample import need_array, real_dtype
-from ranvier.decode._spd import RANK
 from ranvier.decode._training import Real
 from ranvier.errors import ContractError
 from ranvier.stage import BlockStage, Contract, Scratch, State, Tags
@@ -98,39 +98,32 @@ class Imputer(BlockStage):
     def _enough(self, there: Array) -> bool:
         return np.count_nonzero(there) >= self.least * len(there)
 
-    def _weights(self, known: dict[bytes, Real], there: Array) -> Real:
-        """Return what a lost channel takes from each: ``(n, n_lost)``, zeros for those lost."""
+    def _given(self, known: dict[bytes, tuple[Real, Real]], there: Array) -> tuple[Real, Real]:
+        """Return what lost channels take from the others, and what these leave open."""
         key = there.tobytes()
         if key not in known:
             while len(known) >= KEPT:
                 known.pop(next(iter(known)))
-            inside = self.covariance[np.ix_(there, there)]
-            found = np.zeros((len(there), np.count_nonzero(~there)))
-            found[there] = np.linalg.pinv(inside, RANK, hermitian=True) @ self.covariance[np.ix_(there, ~there)]
-            known[key] = found
+            known[key] = lost_given(self.covariance, there)
         return known[key]
 
-    def _fill_values(self, linear: Any, known: dict[bytes, Real], x: Array, valid: Array, y: Array) -> bool:
+    def _fill_values(self, linear: Any, known: Any, x: Array, valid: Array, y: Array) -> bool:
         rows, there, out, mean = (np.atleast_2d(a) for a in (x, valid, y, self.mean))
         for i in np.flatnonzero(~there.all(axis=1)):
-            if not self._enough(there[i]):
+            here = there[i]
+            if not self._enough(here):
                 return False
-            weights = self._weights(known, there[i])
-            away, found = np.where(there[i], rows[i] - mean[i], 0.0), np.empty((1, weights.shape[1]))
-            linear(away[None], np.ones(1, bool), weights, mean[i, ~there[i]], found)
-            out[i, ~there[i]] = found[0]
+            weights, _ = self._given(known, here)
+            found = np.empty((1, weights.shape[1]))
+            linear((rows[i, here] - mean[i, here])[None], np.ones(1, bool), weights, mean[i, ~here], found)
+            out[i, ~here] = found[0]
         return True
 
-    def _fill_covariance(self, linear: Any, known: dict[bytes, Real], x: Array, valid: Array, y: Array) -> bool:
-        there = np.array(np.diagonal(valid))
-        while (lacking := (~valid & there & there[:, None]).sum(axis=1)).any():
-            there[int(np.argmax(np.where(there, lacking, 0)))] = False
+    def _fill_covariance(self, linear: Any, known: Any, x: Array, valid: Array, y: Array) -> bool:
+        there = intact(valid)
         if not self._enough(there):
             return False
-        lost, b = ~there, self._weights(known, there)[there]
-        inside = np.asarray(x[np.ix_(there, there)], dtype=np.float64)
-        shared = inside @ b
-        rest = self.covariance[np.ix_(lost, lost)] - self.covariance[np.ix_(lost, there)] @ b
-        own = b.T @ shared + rest
-        y[np.ix_(there, lost)], y[np.ix_(lost, there)], y[np.ix_(lost, lost)] = shared, shared.T, (own + own.T) / 2
+        full = np.asarray(y, dtype=np.float64)
+        fill(full, there, *self._given(known, there))
+        y[...] = full
         return True
