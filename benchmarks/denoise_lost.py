@@ -1,10 +1,12 @@
-"""What the loss of a channel costs in decoding: python benchmarks/denoise_lost.py FOLDER [--json | --markdown].
+"""What a lost channel costs in decoding: python benchmarks/denoise_lost.py FOLDER [--json FILE] [--markdown PAGE].
 
 Each channel in turn is lost in the middle of a trial, halfway through every test run, and stays lost: it stands still
 (dead), hits the rail, or becomes NaN. The decoder was fitted on whole channels. Beside it: the same trials with all
-channels, and with the channel left out of training and testing from the start. Undecided trials count as wrong.
+channels, and with the channel left out of training and testing from the start. Undecided trials count as wrong. PAGE:
+a Markdown file with the marks for this table, or - to print it.
 """
 
+import argparse
 import json
 import sys
 from collections.abc import Iterator
@@ -12,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from page import show, table
 
 from ranvier.channels import BadChannels, Interpolate, Montage, Pick
 from ranvier.decode import Imputation, Kalman
@@ -165,23 +168,31 @@ def compare(folder, name, files, which, losses, montage):
             yield row | {"losses": len(rows)} | {how: float(np.mean([s[how] for s in scores])) for how in scores[0]}
 
 
-def table(rows):
+def markdown(rows):
     """Return rows as Markdown."""
     columns = ("intact", "removed", *HOW)
-    lines = [f"| protocol | pipeline | lives with it by | losses | {' | '.join(columns)} |", "|---" * 9 + "|"]
+    cells = [("protocol", "pipeline", "lives with it by", "losses", *columns)]
     for r in rows:
-        values = [f"{r[c]:.3f}" if c in r else "" for c in columns] if "said" not in r else [r["said"], *[""] * 4]
-        head = (f"{r['protocol']} ({r['metric']})", r["pipeline"], r["by"], str(r.get("losses", "")))
-        lines.append(f"| {' | '.join((*head, *values))} |")
-    return "\n".join(lines)
+        values = (
+            [r["said"].partition(". ")[0], *[""] * 4]
+            if "said" in r
+            else [f"{r[c]:.3f}" if c in r else "" for c in columns]
+        )
+        cells.append((f"{r['protocol']} ({r['metric']})", r["pipeline"], r["by"], r.get("losses", ""), *values))
+    return table(*cells)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2 or {"-h", "--help"} & {*sys.argv[1:]}:
-        sys.exit(__doc__)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--markdown", default="-", metavar="PAGE")
+    given = parser.parse_args()
     rows = []
     for asked in ASKED:
-        for row in compare(Path(sys.argv[1]), *asked):
+        for row in compare(given.folder, *asked):
             rows.append(row)
             print(row, file=sys.stderr, flush=True)
-    print(json.dumps(rows, indent=1) if "--json" in sys.argv else table(rows))
+    if given.json:
+        given.json.write_text(json.dumps(rows, indent=1))
+    show("lost", markdown(rows), given.markdown)
