@@ -26,7 +26,7 @@ def test_places_are_those_of_mne():
 
 
 def test_names_as_amplifiers_write_them():
-    written = ["Fc5.", "EEG T3-REF", "fp1", "CZ ", "EEG C3-LE", "T6..", "EEG O1-A2"]
+    written = ["Fc5.", "EEG T7-REF", "fp1", "CZ ", "EEG C3-LE", "P8..", "EEG O1-A2"]
     plain = ["FC5", "T7", "Fp1", "Cz", "C3", "P8", "O1"]
     assert places(written) == places(plain)
 

@@ -14,7 +14,6 @@ from ranvier.stream import Block, Channels, Info, StreamInfo
 from ranvier.stream._channels import Position
 
 TABLE = Path(__file__).with_name("sites_1005.csv")
-OLD = {"t3": "t7", "t4": "t8", "t5": "p7", "t6": "p8"}  # names of 1958 for what is called otherwise since 1991
 AROUND = re.compile(r"^(eeg[ _-]+)?(.+?)([ _-]+(ref|le|re|ar|avg|a1|a2|m1|m2|a1a2|gnd))?[.\s]*$")
 
 
@@ -31,10 +30,9 @@ def sites() -> dict[str, Position]:
 
 
 def site_of(name: str) -> str:
-    """Return what a channel's name says of its site: "EEG T3-REF" and "T7.." are both "t7"."""
+    """Return what a channel's name says of its site: "EEG T7-REF" and "T7.." are both "t7"."""
     found = AROUND.match(name.strip().lower())
-    bare = found.group(2) if found else name.lower()
-    return OLD.get(bare, bare)
+    return found.group(2) if found else name.lower()
 
 
 @final
