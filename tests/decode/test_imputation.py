@@ -142,8 +142,8 @@ def test_training_with_holes_finds_what_training_without_does():
     root = np.linalg.qr(rng.standard_normal((6, 6)))[0] * [5, 3, 2, 1, 1, 1]
     truth, mean = root @ root.T, 3 * rng.standard_normal(6)
     x = mean + rng.standard_normal((20_000, 6)) @ root.T
-    there = gappy(x, rng, 0.1) | (x[:, :1] < mean[0])
-    there[:, 0] = True
+    there = gappy(x, rng, 0.8) | (x[:, :1] < mean[0])
+    there[:, [0, 4, 5]] = True  # enough is left of every sample
     given = samples(np.where(there, x, 1e30), ["a", "b"] * 10_000)
     found = Imputation().fit_samples(stream((6,)), replace(given, valid=there))
     np.testing.assert_allclose(found.covariance, truth, atol=0.04 * np.abs(truth).max())
