@@ -9,6 +9,7 @@ import typer
 from ranvier import __version__
 from ranvier.cli._bench import bench
 from ranvier.cli._check import check
+from ranvier.cli._clean import clean
 from ranvier.cli._demo import demo
 from ranvier.cli._doctor import doctor
 from ranvier.cli._evaluate import evaluate
@@ -54,7 +55,7 @@ def _ranvier(
 
 for panel, verbs in (
     ("See it work", (demo,)),
-    ("Work with recordings", (inspect, verify, run, fit, evaluate, export)),
+    ("Work with recordings", (inspect, clean, verify, run, fit, evaluate, export)),
     ("Work with devices", (live, record, replay, doctor, sources, serve)),
     ("Build and measure", (stages, check, warm, bench)),
 ):

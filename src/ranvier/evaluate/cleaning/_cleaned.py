@@ -116,15 +116,15 @@ def run_over(pipeline: Stage, recording: Recording, advance: Advance) -> Cleaned
     comparable = own.channels.units == info.channels.units
     before, after = Measure(own, n), Measure(info, n)
     removed = Measure(own, n, spectrum=False) if comparable else None
-    marked, digest = np.zeros(len(same), np.int64), hashlib.sha256()
+    marked, numbers, masks = np.zeros(len(same), np.int64), hashlib.sha256(), hashlib.sha256()
     size = pane_size(info)
     moments = Moments(float(info.rate), size)
 
     def told() -> Any:
         for blocks in side_by_side(entrance, pipeline, recording, advance):
             out = blocks[-1]
-            digest.update(np.ascontiguousarray(np.where(out.valid, out.data, 0)).tobytes())
-            digest.update(np.packbits(out.valid).tobytes())
+            numbers.update(np.where(out.valid, out.data, 0).tobytes())
+            masks.update(out.valid.tobytes())
             yield blocks
 
     for p in panes(paired(told(), round(info.delay * info.rate), same), size):
@@ -135,4 +135,5 @@ def run_over(pipeline: Stage, recording: Recording, advance: Advance) -> Cleaned
         if removed is not None:
             removed.add(p.before.astype(np.float64) - p.after, both, p.start)
         moments.add(p)
-    return Cleaned(info, pipeline, before, after, removed, marked, moments, digest.hexdigest())
+    return Cleaned(info, pipeline, before, after, removed, marked, moments,
+                   hashlib.sha256(numbers.digest() + masks.digest()).hexdigest())  # fmt: skip

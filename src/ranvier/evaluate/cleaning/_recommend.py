@@ -176,7 +176,7 @@ def recommend(
     if known.judged:
         nominal = min((50.0, 60.0), key=lambda f: abs(f - mains))
         verdicts = judge(recording, known, chain(draft.front, Pick(known.electrodes)), nominal, advance)
-    findings += say.channels(verdicts, known)
+    findings += say.channels(verdicts, seen, known)
     findings += [say.offset(seen, known), say.mains(seen, known)]
     propose.channels(draft, verdicts, min((50.0, 60.0), key=lambda f: abs(f - mains)))
     if known.kind == "spikes":

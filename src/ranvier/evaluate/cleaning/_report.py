@@ -1,0 +1,231 @@
+"""The report: one page of HTML that needs nothing else, everything that comes from files escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ranvier import __version__
+from ranvier.evaluate.cleaning import _pictures as draw
+from ranvier.evaluate.cleaning._cleaned import Cleaned
+from ranvier.evaluate.cleaning._findings import BAD, amount, percent
+from ranvier.evaluate.cleaning._map import channel_map
+from ranvier.evaluate.cleaning._propose import TWICE
+from ranvier.evaluate.cleaning._recommend import Recommendation
+from ranvier.evaluate.cleaning._style import STYLE
+from ranvier.evaluate.cleaning._svg import plain
+from ranvier.stage import Chain, Stage, name_of, to_table
+
+LEVELS = {"fault": ("!", "to mend"), "note": ("·", "note"), "good": ("✓", "fine"), "unknown": ("?", "not judged")}
+KEY = '<span class="key b"></span>before<span class="key a"></span>after<span class="key m"></span>marked invalid'
+HEAD = "<th class='n'>"
+MAP_SAYS = {"head": "drawn where the recording says they are, seen from above, nose up",
+            "by name": "the recording holds no positions: drawn where their 10-10 names place them, nose up",
+            "array": "drawn where the recording says they are",
+            "grid": "no positions known: in the order of the recording"}  # fmt: skip
+
+
+def report(name: str, asked: Recommendation, done: Cleaned, toml: str, commands: Sequence[str], own: bool) -> str:
+    """Return the page.
+
+    Parameters
+    ----------
+    name
+        Of the recording.
+    asked, done
+        What was found and proposed; what the pipeline did.
+    toml
+        The pipeline's file.
+    commands
+        How to run it.
+    own
+        Whether the pipeline is the user's, not the proposed one.
+    """
+    parts = [
+        f"<h1>{plain(name)}</h1>", f'<p class="sub">{plain(asked.findings[0].text)}</p>',
+        f'<p class="summary">{plain(asked.summary)}</p>', _figures(asked, done),
+        _findings(asked), _pipeline(asked, done, own), _moments(done), _spectra(done), _channels(asked),
+        _removed(asked, done), _how(toml, commands),
+        f"<footer>Ranvier {plain(__version__)} · pipeline {plain(done.pipeline.id)} · output {plain(done.digest[:16])} · "
+        "research software, not a medical device</footer>",
+    ]  # fmt: skip
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; style-src \'unsafe-inline\'">'
+        f"<title>{plain(name)}: cleaned</title><style>{STYLE}</style></head><body>{''.join(parts)}</body></html>\n"
+    )
+
+
+def _figures(asked: Recommendation, done: Cleaned) -> str:
+    some = draw.electrodes(done)
+    marked = float(done.marked[some].sum()) / max(done.before.size * len(some), 1)
+    shown = [(_ms(float(done.info.delay)), "delay of the whole chain"),
+             (f"{done.info.settle / float(done.info.rate):.3g} s", "until it has settled after a gap"),
+             (percent(marked), "of the samples newly marked invalid")]  # fmt: skip
+    if done.removed is not None:
+        with np.errstate(all="ignore"):
+            part = (done.removed.rms / done.before.rms)[some]
+        if np.isfinite(part).any():
+            shown.append((percent(float(np.nanmedian(part))), "of the rms taken off, median channel"))
+    mains = asked.seen.mains if asked.seen is not None else None
+    if mains:
+        a, b = (m.spectrum.line(mains)[1][some] for m in (done.before, done.after))
+        if np.isfinite(a).any():
+            unit = done.before.info.channels.units[some[0]]
+            shown.append((f"{float(np.nanmedian(a)):.2g} → {float(np.nanmedian(b)):.2g} {plain(unit)}", f"rms at {mains:.0f} Hz"))
+    return '<div class="figures">' + "".join(f"<div><b>{a}</b><span>{b}</span></div>" for a, b in shown) + "</div>"
+
+
+def _ms(seconds: float) -> str:
+    return "0 ms" if seconds < 5e-5 else f"{1000 * seconds:.3g} ms"
+
+
+def _table(head: Iterable[str], rows: Iterable[str]) -> str:
+    return f"<table><thead><tr>{''.join(head)}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+
+
+def _findings(asked: Recommendation) -> str:
+    order = {"fault": 0, "unknown": 2, "note": 1, "good": 3}
+    rows = []
+    for f in sorted(asked.findings[1:], key=lambda f: order[f.level]):
+        sign, said = LEVELS[f.level]
+        value = "" if f.value is None else f"{f.value:.3g} {f.unit}"
+        limit = "" if f.limit is None else f"{f.limit:g} {f.unit}"
+        rows.append(f'<tr><td class="level l-{f.level}"><i>{sign}</i>{said}</td><td>{plain(f.topic)}</td>'
+                    f'<td>{plain(f.text)}</td><td class="n">{plain(value)}</td><td class="n">{plain(limit)}</td></tr>')  # fmt: skip
+    head = ("<th></th><th>looked for</th><th>found</th>", f"{HEAD}figure</th>", f"{HEAD}held against</th>")
+    return f"<h2>Findings</h2>{_table(head, rows)}"
+
+
+def _pipeline(asked: Recommendation, done: Cleaned, own: bool) -> str:
+    stages = done.pipeline.stages if isinstance(done.pipeline, Chain) else (done.pipeline,)
+    reasons = [] if own else [p.reason for p in asked.proposed]
+    names = [name_of(s) for s in stages] if own else [p.name for p in asked.proposed]
+    items, info, delay, settle = [], asked.info, 0.0, 0.0
+    for k, stage in enumerate(stages):
+        info = stage.describe(info)
+        late, long = float(info.delay), info.settle / float(info.rate)
+        cost = f"delay {_ms(late - delay)} · settle {long - settle:.3g} s"
+        delay, settle = late, long
+        why = f"<br>{plain(reasons[k])}" if reasons else ""
+        items.append(f'<li><span class="cost">{cost}</span><b>{plain(names[k])}</b> <code>{_parameters(stage)}</code>{why}</li>')
+    title = "Pipeline, as given" if own else "Proposed pipeline"
+    note = '<p class="note">What the findings would justify is in the table below; this pipeline was run instead.</p>' if own else ""
+    rows = [f"<tr><td>{plain(d.name)}</td><td>{plain(d.reason)}</td></tr>" for d in asked.declined]
+    if own:
+        rows = [f"<tr><td>{plain(p.name)}</td><td>proposed: {plain(p.reason)}</td></tr>" for p in asked.proposed] + rows
+    declined = f"<details open><summary>{'Proposed, or thought of' if own else 'Thought of, and not proposed'}</summary>" + _table(
+        ("<th>stage</th><th>why</th>",), rows) + "</details>" if rows else ""  # fmt: skip
+    return f'<h2>{title}</h2>{note}<ol class="steps">{"".join(items)}</ol>{declined}'
+
+
+def _parameters(stage: Stage) -> str:
+    (table,) = to_table(stage, {})["stage"]
+    given = {k: v for k, v in table.items() if k != "use" and not (isinstance(v, str) and v.startswith("@")) and k != "contract"}
+    said = ", ".join(f"{k}={v}" for k, v in given.items())
+    return plain(said if len(said) < 160 else said[:157] + "...")
+
+
+def _moments(done: Cleaned) -> str:
+    panes = [(p, f"Where most was taken off, {p.start / float(done.info.rate):.0f} s into it") for p in done.moments.worst]
+    if (typical := done.moments.typical) is not None and all(typical is not p for p, _ in panes):
+        panes.append((typical, f"A typical moment, {typical.start / float(done.info.rate):.0f} s into it"))
+    if not panes:
+        return "<h2>Before and after</h2><p>Nothing is valid in front and behind: nothing to show.</p>"
+    shown = "".join(draw.traces(done, p, title) for p, title in panes)
+    same = "on one scale" if done.removed is not None else "each on its own scale, the units differ"
+    return (
+        f'<h2>Before and after</h2><p class="note">{KEY} · {same}; the offset of each trace is taken off for the picture</p>'
+        f"{draw.levels(done)}<p class='note'>Grey: the moments shown below.</p>{shown}"
+    )
+
+
+def _spectra(done: Cleaned) -> str:
+    figure = draw.spectra(done)
+    if not figure:
+        return "<h2>Spectra</h2><p>No window is valid throughout: there is nothing to show.</p>"
+    return (
+        f'<h2>Spectra</h2><p class="note">{KEY} · line: median of the channels; shaded: 80 % of them; windows of '
+        f"{done.before.spectrum.length / float(done.info.rate):.3g} s that are valid before and after</p>{figure}"
+    )
+
+
+def _channels(asked: Recommendation) -> str:
+    v = asked.verdicts
+    if v is None or not v.judged:
+        return ""
+    proposed = {n for p in asked.proposed if p.name == "channels.Pick" for n in v.names
+                if n not in p.runs.describe(asked.info).channels.names}  # fmt: skip
+    verdict = {}
+    for c, name in enumerate(v.names):
+        said = f"bad {percent(v.share(c))} of the time" + (f", mostly {v.why(c)}" if v.why(c) else "")
+        which = "bad" if name in proposed else "good" if v.share(c) < BAD else "some"
+        verdict[name] = ("twice" if which == "some" and v.why(c) == TWICE else which, said)
+    drawn, kind = channel_map(asked.info.channels, verdict)
+    rows = [f'<tr><td>{plain(n)}</td><td>{plain(v.why(c))}</td><td class="n">{v.seconds(c):.3g} s</td>'
+            f'<td class="n">{percent(v.share(c))}</td></tr>'
+            for c, n in sorted(enumerate(v.names), key=lambda k: -v.share(k[0])) if v.share(c) > 0][:30]  # fmt: skip
+    listed = _table(("<th>channel</th><th>mostly</th>", f"{HEAD}bad for</th>", f"{HEAD}share</th>"), rows) if rows else (
+        "<p>No channel was bad at any time.</p>")  # fmt: skip
+    over_time = draw.raster(v, v.judged / v.rate if not asked.seen or not asked.seen.gaps else
+                            max((s.stop for one in v.spans for s in one), default=v.judged) / v.rate)  # fmt: skip
+    key = '<span class="key x"></span>bad<span class="key s"></span>suspect · judged once a second, known at its end'
+    raster = f'<h3>Over time</h3><p class="note">{key}</p>{over_time}' if over_time else ""
+    return (f'<h2>Channels</h2><div class="two"><div>{drawn}<p class="note">{MAP_SAYS[kind]}</p></div><div>{listed}</div>'
+            f"</div>{raster}")  # fmt: skip
+
+
+def _removed(asked: Recommendation, done: Cleaned) -> str:
+    rows = done.channels(asked.seen.mains if asked.seen is not None else None)
+    if not rows:
+        return ""
+    bands = list(rows[0]["bands"])
+    some = [rows[i] for i in draw.electrodes(done)]
+    unit = some[0]["unit"]
+    total = []
+    for b in bands:
+        pairs = np.array([[np.nan if v is None else v for v in r["bands"][b]] for r in some], float)
+        known = pairs[np.isfinite(pairs).all(axis=1) & (pairs[:, 0] > 0)]
+        if len(known):
+            x, y = np.median(known, axis=0)
+            with np.errstate(all="ignore"):
+                change = 10 * np.log10(known[:, 1] / known[:, 0])
+            total.append(f'<tr><td>{plain(b)}</td><td class="n">{x:.3g}</td><td class="n">{y:.3g}</td>'
+                         f'<td class="n">{np.median(change):+.1f} dB</td><td class="n">{change.min():+.1f} to '
+                         f"{change.max():+.1f} dB</td></tr>")  # fmt: skip
+    head = ("<th>band</th>", f"{HEAD}before [{plain(unit)}²]</th>", f"{HEAD}after</th>", f"{HEAD}change</th>",
+            f"{HEAD}over the channels</th>")  # fmt: skip
+    by_band = f"<h3>Power by band, median of the channels</h3>{_table(head, total)}" if total else ""
+    cells = []
+    for r in rows:
+        line = "" if r["line_before"] is None else f"{_n(r['line_before'])} → {_n(r['line_after'])}"
+        cells.append(f"<tr><td>{plain(r['name'])}</td><td>{plain(r['unit'])}</td>" + "".join(
+            f'<td class="n">{v}</td>' for v in (_n(r["rms_before"]), _n(r["rms_after"]), _n(r["rms_removed"]),
+                                                _n(r["peak_before"]), _n(r["peak_after"]), _offset(r), line,
+                                                percent(r["marked_share"]) if r["marked"] else "0")) + "</tr>")  # fmt: skip
+    names = ("rms before", "rms after", "rms taken off", "peak before", "peak after", "offset", "mains", "marked")
+    each = _table(("<th>channel</th><th>unit</th>", *(f"{HEAD}{n}</th>" for n in names)), cells)
+    return (
+        '<h2>What was removed</h2><p class="note">Of samples that are valid before and after; rms about the mean of each '
+        f"second, peaks half of the largest range of one. Positive changes are power that was added.</p>{by_band}"
+        f"<details{' open' if len(rows) <= 70 else ''}><summary>Channel by channel</summary>{each}</details>"
+    )
+
+
+def _n(value: Any) -> str:
+    return "–" if value is None else f"{value:.3g}"
+
+
+def _offset(row: dict[str, Any]) -> str:
+    return f"{plain(amount(row['mean_before'] or 0.0, row['unit']))} → {_n(row['mean_after'])}"
+
+
+def _how(toml: str, commands: Sequence[str]) -> str:
+    shown = "\n".join(commands)
+    return f"<h2>Run it again</h2><pre>{_lines(shown)}</pre><details><summary>The pipeline's file</summary><pre>{_lines(toml)}</pre></details>"
+
+
+def _lines(text: str) -> str:
+    return "\n".join(plain(line) for line in text.split("\n"))
