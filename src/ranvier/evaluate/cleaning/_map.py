@@ -11,7 +11,7 @@ import numpy as np
 from ranvier.evaluate.cleaning._svg import picture, plain, tag, text
 from ranvier.stream import Channels
 
-SIZE = 400.0
+SIZE = 430.0
 LABELLED = 100  # electrodes, beyond which there is no room for names
 # rows of the 10-10 system: angle of the outermost electrode from the nose [degrees], place of the one on the midline
 ROWS_10_10 = {
@@ -73,15 +73,13 @@ def channel_map(channels: Channels, verdict: dict[str, tuple[str, str]]) -> tupl
     names = list(verdict)
     spots, kind = places(channels, names)
     head = kind in ("head", "by name")
-    scale, middle = SIZE / 2 - (62 if head else 34), SIZE / 2
+    scale, middle = SIZE / 2 - (44 if head else 34), SIZE / 2
     out = []
     if head:
         out.append(tag("circle", cx=middle, cy=middle, r=scale, class_="head"))
         nose = f"M{middle - 16:.0f} {middle - scale + 2:.0f}L{middle:.0f} {middle - scale - 20:.0f}L{middle + 16:.0f} {middle - scale + 2:.0f}"
         out.append(tag("path", d=nose, class_="head"))
-        for side in (-1, 1):
-            out.append(tag("ellipse", cx=middle + side * (scale + 6), cy=middle, rx=7, ry=26, class_="head"))
-    size = max(3.0, min(11.0, 95 / sqrt(len(names) + 1)))
+    size = max(3.0, min(10.0, 66 / sqrt(len(names) + 1)))
     for name, (x, y) in zip(names, spots, strict=True):
         which, said = verdict[name]
         at, top = middle + scale * x, middle - scale * y

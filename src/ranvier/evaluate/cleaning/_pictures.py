@@ -115,9 +115,8 @@ def spectra(done: Cleaned) -> str:
         return ""
     largest = max(float(p.max()) for _, _, p in bands)
     middle = min(float(np.quantile(p[1][p[1] > 0], 0.02)) if (p[1] > 0).any() else largest for _, _, p in bands)
-    bottom = max(middle / 5, largest * 1e-9)
-    y = (10.0 ** np.floor(np.log10(max(bottom, 1e-30))), 10.0 ** np.ceil(np.log10(max(largest, 1e-29)) + 1e-9))
-    axes = Axes((LEFT, 14, WIDE - LEFT - RIGHT, 300), (low, float(f[-1])), (float(y[0]), float(y[1])), "xy")
+    y = (max(middle / 3, largest * 1e-10, 1e-30), max(largest * 1.6, 1e-29))
+    axes = Axes((LEFT, 14, WIDE - LEFT - RIGHT, 300), (low, float(f[-1])), y, "xy")
     units = dict.fromkeys(done.before.info.channels.units[i] for i in some)
     unit = next(iter(units)) if len(units) == 1 else "unit"
     said = f"{unit}²/Hz" if unit != "1" else "1/Hz"

@@ -26,6 +26,7 @@ TWICE = "bridged"  # bad, yet a signal
 LARGE, MOSTLY = 0.03, 0.5  # part of the seconds in which ASR takes off more than the usual rms: least and most
 LONG_BAD = 10.0  # for which a channel is bad, at least, to be left out [s]
 SEVERAL = 3  # of them, at least
+SHRUNK = 0.1  # by which part the range falls there, at least
 LONG_ENOUGH = 40.0  # that ASR takes [s]
 FEWEST = 4  # electrodes among which there is room for a subspace
 COMMON = 0.05  # part of the rms that a common reference takes off spikes, at least
@@ -330,8 +331,11 @@ def artefacts(d: Draft) -> None:
         d.decline("denoise.ASR", tried)
         return
     part, count = float(tried.large.mean()) if len(tried.large) else 0.0, int(tried.large.sum())
-    text = f"something is larger than clean signal in {count} of {len(tried.large)} s (ASR takes off more than the usual rms)"
-    enough = part >= LARGE and count >= SEVERAL
+    shrunk = tried.shrunk
+    text = f"something is larger than clean signal in {count} of {len(tried.large)} s"
+    if count:
+        text += f"; ASR takes off more than the usual rms there, and its range falls by {100 * shrunk:.0f} %"
+    enough = part >= LARGE and count >= SEVERAL and shrunk >= SHRUNK
     level = "fault" if enough else "good"
     d.findings.append(Finding("artefacts", level, text, 100 * part, "% of the seconds", 100 * LARGE))
     if part > MOSTLY:
@@ -345,4 +349,4 @@ def artefacts(d: Draft) -> None:
     else:
         eyes = d.seen.blinks
         stay = " (blinks stay: they are part of what was learned)" if eyes is not None and eyes.a_minute >= BLINKS else ""
-        d.decline("denoise.ASR", f"{text}; held against {100 * LARGE:g} %: it would gain next to nothing{stay}, and {HURT}")
+        d.decline("denoise.ASR", f"{text}; held against {100 * LARGE:g} % of the time: it would gain next to nothing{stay}, and {HURT}")

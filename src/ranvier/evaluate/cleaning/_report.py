@@ -16,10 +16,11 @@ from ranvier.evaluate.cleaning._propose import TWICE
 from ranvier.evaluate.cleaning._recommend import Recommendation
 from ranvier.evaluate.cleaning._style import STYLE
 from ranvier.evaluate.cleaning._svg import plain
-from ranvier.stage import Chain, Stage, name_of, to_table
+from ranvier.stage import Chain, name_of, to_table
 
 LEVELS = {"fault": ("!", "to mend"), "note": ("·", "note"), "good": ("✓", "fine"), "unknown": ("?", "not judged")}
-KEY = '<span class="key b"></span>before<span class="key a"></span>after<span class="key m"></span>marked invalid'
+LINES = '<span class="key b"></span>before<span class="key a"></span>after'
+KEY = f'{LINES}<span class="key m"></span>marked invalid'
 HEAD = "<th class='n'>"
 MAP_SAYS = {"head": "drawn where the recording says they are, seen from above, nose up",
             "by name": "the recording holds no positions: drawn where their 10-10 names place them, nose up",
@@ -65,10 +66,9 @@ def _figures(asked: Recommendation, done: Cleaned) -> str:
              (f"{done.info.settle / float(done.info.rate):.3g} s", "until it has settled after a gap"),
              (percent(marked), "of the samples newly marked invalid")]  # fmt: skip
     if done.removed is not None:
-        with np.errstate(all="ignore"):
-            part = (done.removed.rms / done.before.rms)[some]
-        if np.isfinite(part).any():
-            shown.append((percent(float(np.nanmedian(part))), "of the rms taken off, median channel"))
+        a, b = float(np.median(done.before.rms[some])), float(np.median(done.after.rms[some]))
+        unit = plain(done.before.info.channels.units[some[0]])
+        shown.append((f"{a:.3g} → {b:.3g} {unit}", "rms of a second, median channel"))
     mains = asked.seen.mains if asked.seen is not None else None
     if mains:
         a, b = (m.spectrum.line(mains)[1][some] for m in (done.before, done.after))
@@ -79,7 +79,7 @@ def _figures(asked: Recommendation, done: Cleaned) -> str:
 
 
 def _ms(seconds: float) -> str:
-    return "0 ms" if seconds < 5e-5 else f"{1000 * seconds:.3g} ms"
+    return "0 ms" if seconds < 5e-5 else f"{1000 * seconds:.1f} ms" if seconds < 0.01 else f"{1000 * seconds:.0f} ms"
 
 
 def _table(head: Iterable[str], rows: Iterable[str]) -> str:
@@ -93,7 +93,7 @@ def _findings(asked: Recommendation) -> str:
         sign, said = LEVELS[f.level]
         value = "" if f.value is None else f"{f.value:.3g} {f.unit}"
         limit = "" if f.limit is None else f"{f.limit:g} {f.unit}"
-        rows.append(f'<tr><td class="level l-{f.level}"><i>{sign}</i>{said}</td><td>{plain(f.topic)}</td>'
+        rows.append(f'<tr><td class="level l-{f.level}"><i>{sign}</i>{said}</td><td class="w">{plain(f.topic)}</td>'
                     f'<td>{plain(f.text)}</td><td class="n">{plain(value)}</td><td class="n">{plain(limit)}</td></tr>')  # fmt: skip
     head = ("<th></th><th>looked for</th><th>found</th>", f"{HEAD}figure</th>", f"{HEAD}held against</th>")
     return f"<h2>Findings</h2>{_table(head, rows)}"
@@ -102,7 +102,7 @@ def _findings(asked: Recommendation) -> str:
 def _pipeline(asked: Recommendation, done: Cleaned, own: bool) -> str:
     stages = done.pipeline.stages if isinstance(done.pipeline, Chain) else (done.pipeline,)
     reasons = [] if own else [p.reason for p in asked.proposed]
-    names = [name_of(s) for s in stages] if own else [p.name for p in asked.proposed]
+    written = list(stages) if own else [p.stage for p in asked.proposed]
     items, info, delay, settle = [], asked.info, 0.0, 0.0
     for k, stage in enumerate(stages):
         info = stage.describe(info)
@@ -110,20 +110,21 @@ def _pipeline(asked: Recommendation, done: Cleaned, own: bool) -> str:
         cost = f"delay {_ms(late - delay)} · settle {long - settle:.3g} s"
         delay, settle = late, long
         why = f"<br>{plain(reasons[k])}" if reasons else ""
-        items.append(f'<li><span class="cost">{cost}</span><b>{plain(names[k])}</b> <code>{_parameters(stage)}</code>{why}</li>')
+        items.append(f'<li><span class="cost">{cost}</span><b>{plain(name_of(written[k]))}</b> <code>{_parameters(written[k])}</code>{why}</li>')
     title = "Pipeline, as given" if own else "Proposed pipeline"
     note = '<p class="note">What the findings would justify is in the table below; this pipeline was run instead.</p>' if own else ""
-    rows = [f"<tr><td>{plain(d.name)}</td><td>{plain(d.reason)}</td></tr>" for d in asked.declined]
+    rows = [f"<tr><td class='w'>{plain(d.name)}</td><td>{plain(d.reason)}</td></tr>" for d in asked.declined]
     if own:
-        rows = [f"<tr><td>{plain(p.name)}</td><td>proposed: {plain(p.reason)}</td></tr>" for p in asked.proposed] + rows
+        rows = [f"<tr><td class='w'>{plain(p.name)}</td><td>proposed: {plain(p.reason)}</td></tr>" for p in asked.proposed] + rows
     declined = f"<details open><summary>{'Proposed, or thought of' if own else 'Thought of, and not proposed'}</summary>" + _table(
         ("<th>stage</th><th>why</th>",), rows) + "</details>" if rows else ""  # fmt: skip
     return f'<h2>{title}</h2>{note}<ol class="steps">{"".join(items)}</ol>{declined}'
 
 
-def _parameters(stage: Stage) -> str:
+def _parameters(stage: Any) -> str:
     (table,) = to_table(stage, {})["stage"]
-    given = {k: v for k, v in table.items() if k != "use" and not (isinstance(v, str) and v.startswith("@")) and k != "contract"}
+    learned = "contract" in table
+    given = {k: v for k, v in table.items() if k not in ("use", "contract") and not (learned and not isinstance(v, float))}
     said = ", ".join(f"{k}={v}" for k, v in given.items())
     return plain(said if len(said) < 160 else said[:157] + "...")
 
@@ -147,7 +148,7 @@ def _spectra(done: Cleaned) -> str:
     if not figure:
         return "<h2>Spectra</h2><p>No window is valid throughout: there is nothing to show.</p>"
     return (
-        f'<h2>Spectra</h2><p class="note">{KEY} · line: median of the channels; shaded: 80 % of them; windows of '
+        f'<h2>Spectra</h2><p class="note">{LINES} · line: median of the channels; shaded: 80 % of them; windows of '
         f"{done.before.spectrum.length / float(done.info.rate):.3g} s that are valid before and after</p>{figure}"
     )
 
@@ -210,7 +211,7 @@ def _removed(asked: Recommendation, done: Cleaned) -> str:
     return (
         '<h2>What was removed</h2><p class="note">Of samples that are valid before and after; rms about the mean of each '
         f"second, peaks half of the largest range of one. Positive changes are power that was added.</p>{by_band}"
-        f"<details{' open' if len(rows) <= 70 else ''}><summary>Channel by channel</summary>{each}</details>"
+        f"<details{' open' if len(rows) <= 70 else ''}><summary>Channel by channel</summary><div class='dense'>{each}</div></details>"
     )
 
 

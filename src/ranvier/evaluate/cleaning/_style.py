@@ -20,6 +20,7 @@ border-radius:3px}
 table{border-collapse:collapse;width:100%;font-size:13.5px}
 th{text-align:left;font-weight:600;color:var(--soft);border-bottom:1px solid var(--line);padding:5px 8px;vertical-align:bottom}
 td{border-bottom:1px solid var(--line);padding:5px 8px;vertical-align:top;overflow-wrap:anywhere}
+.dense table{font-size:12.5px}.dense td,.dense th{padding:3px 6px}td.w{white-space:nowrap;overflow-wrap:normal}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap;overflow-wrap:normal}
 .level{white-space:nowrap;font-weight:600}.level i{display:inline-block;width:1.35em;font-style:normal}
 .l-fault{color:var(--bad)}.l-good{color:var(--good)}.l-note,.l-unknown{color:var(--soft)}
@@ -31,13 +32,13 @@ color:var(--back);text-align:center;font-size:12.5px;line-height:22px;font-weigh
 code,pre{font-family:ui-monospace,"DejaVu Sans Mono",Menlo,Consolas,monospace;font-size:12.5px}
 pre{background:var(--panel);padding:12px 14px;border-radius:4px;white-space:pre-wrap;overflow-wrap:anywhere}
 svg{display:block;max-width:100%;height:auto;margin:6px 0;font:11px system-ui,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
-svg text{fill:var(--soft)}svg .label{font-size:12px}svg .strong{fill:var(--ink);font-weight:600;font-size:12px}svg .tiny{font-size:9px}
+svg text{fill:var(--soft)}svg .label{font-size:12px}svg .strong{fill:var(--ink);font-weight:600;font-size:12px}svg .tiny{font-size:9px;paint-order:stroke;stroke:var(--back);stroke-width:2.5px}
 .frame{fill:none;stroke:var(--line)}.grid{stroke:var(--line);stroke-width:.6}.bar{stroke:var(--ink);stroke-width:2}
 path.before{stroke:var(--before);stroke-width:.9}path.after{stroke:var(--after);stroke-width:.9}path.thick{stroke-width:1.8}
 .before-range{fill:var(--before);opacity:.16}.after-range{fill:var(--after);opacity:.16}
 .mask{fill:var(--mask);opacity:.22}.shown{fill:var(--mask);opacity:.25}
 rect.bad,.m-bad{fill:var(--bad)}rect.suspect{fill:var(--some)}.m-some{fill:var(--some)}.m-twice{fill:var(--twice)}
-.m-good{fill:none;stroke:var(--good);stroke-width:1.8}.m-cross{stroke:var(--back);stroke-width:1.5}.head{fill:none;stroke:var(--line);stroke-width:1.5}
+.m-good{fill:none;stroke:var(--good);stroke-width:1.8}.m-cross{stroke:var(--back);stroke-width:1.5}.head{fill:none;stroke:var(--soft);stroke-width:1.2;opacity:.6}
 .key{display:inline-block;width:22px;height:0;border-top:3px solid;vertical-align:middle;margin:0 5px 0 12px}
 .key.b{border-color:var(--before)}.key.a{border-color:var(--after)}.key.m{height:11px;border:0;background:var(--mask);opacity:.4}
 .key.x{height:11px;border:0;background:var(--bad)}.key.s{height:7px;border:0;background:var(--some)}

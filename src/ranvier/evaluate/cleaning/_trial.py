@@ -39,10 +39,14 @@ class Tried:
             return np.asarray((self.removed.levels > self.before.usual).any(axis=1))
 
     @property
-    def touched(self) -> float:
-        """Part of the hops in which anything is taken off."""
-        levels = self.removed.levels
-        return float((np.nan_to_num(levels) > 0).any(axis=1).mean()) if len(levels) else 0.0
+    def shrunk(self) -> float:
+        """By which part the range falls in these hops, of the channel of which most is taken off (median)."""
+        hops = np.flatnonzero(self.large)
+        if not len(hops):
+            return 0.0
+        worst = np.nan_to_num(self.removed.levels[hops]).argmax(axis=1)
+        with np.errstate(all="ignore"):
+            return float(np.nanmedian(1 - self.after.ranges[hops, worst] / self.before.ranges[hops, worst]))
 
 
 def try_stage(front: Stage, stage: Stage, recording: Recording, names: tuple[str, ...], advance: Advance) -> Tried:
