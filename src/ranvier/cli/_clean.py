@@ -11,7 +11,8 @@ from ranvier.cli._files import PartialOption, StreamOption, open_pipeline, open_
 from ranvier.cli._output import Json, _plain, console, duration, emit, line, progress, table
 
 Out = Annotated[
-    Path | None, typer.Option("--out", "-o", help="Folder for the report; FILE-clean beside the recording unless given.")
+    Path | None,
+    typer.Option("--out", "-o", help="Folder for the report; FILE-clean beside the recording unless given."),
 ]
 Pipeline = Annotated[
     Path | None, typer.Option("--pipeline", help="Run this pipeline (.toml, .rvm) instead of the proposed one.")
@@ -20,7 +21,12 @@ Stimulation = Annotated[
     float | None, typer.Option("--stimulation", help="Frequency of stimulation as set (Hz); looked for unless given.")
 ]
 Force = Annotated[bool, typer.Option("--force", help="Write into a folder that holds something.")]
-LEVELS = {"fault": ("to mend", "yellow"), "note": ("note", "cyan"), "good": ("fine", "green"), "unknown": ("not judged", "dim")}
+LEVELS = {
+    "fault": ("to mend", "yellow"),
+    "note": ("note", "cyan"),
+    "good": ("fine", "green"),
+    "unknown": ("not judged", "dim"),
+}
 
 
 def clean(
@@ -53,7 +59,9 @@ def clean(
         page = cleaning.report(file.name, asked, done.cleaned, done.toml, commands, given is not None)
         model = done.cleaned.pipeline if done.learned else None
         provenance = {"file": file.name, "sha256": rec.digest(), "recipe_toml": done.toml}
-        found["written"] = place.write_folder(folder, page, done.toml, model, provenance, _plain({"schema": 1, "verb": "clean", **found}))
+        found["written"] = place.write_folder(
+            folder, page, done.toml, model, provenance, _plain({"schema": 1, "verb": "clean", **found})
+        )
     if json:
         emit("clean", found)
     else:

@@ -17,7 +17,8 @@ from ranvier.evaluate._table import Table, TrialRule
 from ranvier.evaluate.cleaning import Finding, Recommendation, recommend
 
 __all__ = [
-    "METRICS", "PEERS", "Finding", "FixedSplit", "KFold", "LeakRule", "LeaveOut", "PeerPipeline", "Pipeline", "Protocol",
-    "Recommendation", "Results", "Row", "Select", "Speller", "Streamed", "Table", "TargetRule", "TrialRule", "Untrained",
-    "Use", "cross_validate", "load_protocol", "protocol_from_table", "recommend", "run", "wilson", "wolpaw",
+    "METRICS", "PEERS", "Finding", "FixedSplit", "KFold", "LeakRule", "LeaveOut", "PeerPipeline", "Pipeline",
+    "Protocol", "Recommendation", "Results", "Row", "Select", "Speller", "Streamed", "Table", "TargetRule", "TrialRule",
+    "Untrained", "Use", "cross_validate", "load_protocol", "protocol_from_table", "recommend", "run", "wilson",
+    "wolpaw",
 ]  # fmt: skip

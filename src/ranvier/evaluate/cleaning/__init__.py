@@ -2,8 +2,8 @@
 
 from ranvier.evaluate.cleaning._clean import Done, clean
 from ranvier.evaluate.cleaning._cleaned import Cleaned
+from ranvier.evaluate.cleaning._draft import Declined, Proposed
 from ranvier.evaluate.cleaning._findings import Finding
-from ranvier.evaluate.cleaning._propose import Declined, Proposed
 from ranvier.evaluate.cleaning._recommend import Recommendation, recommend
 from ranvier.evaluate.cleaning._report import report
 

@@ -38,7 +38,9 @@ class Eyes:
         rate = float(info.rate)
         self._every = max(1, round(rate / KEPT))
         self._kept: list[Array] = []
-        self._run = Run(Pick(self.names) | Bandpass(*BAND, order=2), info) if self.names and rate > 3 * BAND[1] else None
+        self._run = (
+            Run(Pick(self.names) | Bandpass(*BAND, order=2), info) if self.names and rate > 3 * BAND[1] else None
+        )
         self._rate = rate / self._every
 
     def add(self, block: Block) -> None:

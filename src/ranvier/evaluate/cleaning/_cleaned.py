@@ -11,7 +11,7 @@ from ranvier.denoise import Integrity
 from ranvier.errors import ConfigError
 from ranvier.evaluate.cleaning._measure import Measure
 from ranvier.evaluate.cleaning._moments import Moments
-from ranvier.evaluate.cleaning._panes import Advance, pane_size, paired, panes, side_by_side
+from ranvier.evaluate.cleaning._panes import Advance, paired, pane_size, panes, side_by_side
 from ranvier.evaluate.cleaning._spectrum import bands_of
 from ranvier.stage import Stage
 from ranvier.stream import Array, EventInfo, Recording, StreamInfo

@@ -110,7 +110,8 @@ def offset(seen: Look, known: Profile) -> Finding:
     far = tuple(n for n, a in zip(seen.names, away, strict=True) if a >= OFFSET)
     drifting = tuple(n for n, m in zip(seen.names, moved, strict=True) if m >= DRIFT)
     if far:
-        text = f"offset up to {amount(float(level[worst]), unit)} ({seen.names[worst]}), {np.nanmax(away):.3g} times the usual rms"
+        most = f"{amount(float(level[worst]), unit)} ({seen.names[worst]})"
+        text = f"offset up to {most}, {np.nanmax(away):.3g} times the usual rms"
         return Finding("offset", "fault", text, float(np.nanmax(away)), "times the rms", OFFSET, far)
     if len(drifting) * 4 >= len(seen.names):
         text = f"drift: the means of seconds move by {np.nanmedian(moved):.2g} times the rms within one"
@@ -170,7 +171,11 @@ def channels(verdicts: Verdicts | None, seen: Look, known: Profile) -> list[Find
         share = 100 * verdicts.share(which[0])
         text = f"{reason}: {names(each)} of {total:.4g} s"
         named = tuple(verdicts.names[c] for c in which)
-        found.append(Finding("channels", "note" if reason == "bridged" else "fault", text, share, "% of the time", 100 * BAD, named))
+        found.append(
+            Finding(
+                "channels", "note" if reason == "bridged" else "fault", text, share, "% of the time", 100 * BAD, named
+            )
+        )
     return found
 
 
@@ -192,7 +197,11 @@ def stimulation(found: Stimulation | None, seen: Look, asked: float | None) -> F
         return Finding("stimulation", "unknown", "stimulation was not looked for: no second of signal is whole")
     if found is None:
         if asked is not None:
-            return Finding("stimulation", "unknown", f"no period was found near {asked:g} Hz: 1,000 samples without a gap are needed")
+            return Finding(
+                "stimulation",
+                "unknown",
+                f"no period was found near {asked:g} Hz: 1,000 samples without a gap are needed",
+            )
         return Finding("stimulation", "good", "no line but mains stands out like stimulation", None, "dB", 25.0)
     text = (f"{found.frequency:.6g} Hz, a period of {found.period:.8g} samples, is {found.over:.0f} dB over its "
             f"neighbourhood")  # fmt: skip

@@ -1,4 +1,4 @@
-"""Fitting on the recording itself: what is learned without labels, from stretches that are calm and valid throughout."""
+"""Fitting on the recording itself: what is learned without labels, from calm stretches, valid throughout."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from ranvier.denoise import ASR, Whiten
 from ranvier.errors import ConfigError, ContractError
 from ranvier.evaluate.cleaning._measure import Measure
-from ranvier.evaluate.cleaning._panes import Advance, pane_size, paired, panes, side_by_side
+from ranvier.evaluate.cleaning._panes import Advance, paired, pane_size, panes, side_by_side
 from ranvier.stage import Estimator, Recipe, Samples, Stage, chain
 from ranvier.stream import Array, Recording
 
@@ -39,8 +39,8 @@ def fitted(what: Any, recording: Recording, advance: Advance) -> Stage:
             done.append(step)
         else:
             raise ConfigError(
-                f"clean needs stages, ASR or Whiten; got {type(step).__name__}, which learns from labels. Leave it out, "
-                "or fit the pipeline with `ranvier fit` and give the model."
+                f"clean needs stages, ASR or Whiten; got {type(step).__name__}, which learns from labels. Leave it "
+                "out, or fit the pipeline with `ranvier fit` and give the model."
             )
     return chain(*done)
 

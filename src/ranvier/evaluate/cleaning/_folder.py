@@ -22,7 +22,9 @@ def check_folder(folder: Path, force: bool) -> None:
     if not folder.parent.is_dir():
         raise ConfigError(f"--out needs a folder in one that exists; {folder.parent} does not. Make it first.")
     if folder.is_dir() and not force and any(folder.iterdir()):
-        raise ConfigError(f"--out needs a new or empty folder; {folder} holds something. Name another one, or add --force.")
+        raise ConfigError(
+            f"--out needs a new or empty folder; {folder} holds something. Name another one, or add --force."
+        )
     if not os.access(folder if folder.is_dir() else folder.parent, os.W_OK):
         raise ConfigError(f"--out needs a place that can be written; {folder.parent} cannot be. Name another one.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -61,7 +62,7 @@ def look(recording: Recording, known: Profile, advance: Advance) -> Look:
     index = [info.channels.names.index(name) for name in known.electrodes]
     stop: list[int] = []
 
-    def pieces():  # type: ignore[no-untyped-def]
+    def pieces() -> Iterator[Pane]:
         for chunk in recording.blocks(block_size(info)):
             if stop and chunk.start != stop[0]:
                 found.gaps.append((stop[0], chunk.start - stop[0]))

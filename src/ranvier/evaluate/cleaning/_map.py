@@ -8,15 +8,16 @@ from math import ceil, cos, pi, sin, sqrt
 
 import numpy as np
 
-from ranvier.evaluate.cleaning._svg import picture, plain, tag, text
+from ranvier.evaluate.cleaning._svg import picture, plain, short, tag, text
 from ranvier.stream import Channels
 
 SIZE = 430.0
 LABELLED = 100  # electrodes, beyond which there is no room for names
 # rows of the 10-10 system: angle of the outermost electrode from the nose [degrees], place of the one on the midline
 ROWS_10_10 = {
-    "FP": (18, 1.0), "AF": (36, 0.75), "F": (54, 0.5), "FT": (72, 0.25), "FC": (72, 0.25), "T": (90, 0.0), "C": (90, 0.0),
-    "TP": (108, -0.25), "CP": (108, -0.25), "P": (126, -0.5), "PO": (144, -0.75), "O": (162, -1.0), "I": (162, -1.2),
+    "FP": (18, 1.0), "AF": (36, 0.75), "F": (54, 0.5), "FT": (72, 0.25), "FC": (72, 0.25), "T": (90, 0.0),
+    "C": (90, 0.0), "TP": (108, -0.25), "CP": (108, -0.25), "P": (126, -0.5), "PO": (144, -0.75), "O": (162, -1.0),
+    "I": (162, -1.2),
 }  # fmt: skip
 OLD = {"T3": "T7", "T4": "T8", "T5": "P7", "T6": "P8"}
 SAID = {"good": "good", "some": "bad at times", "bad": "bad, left out", "twice": "bridged"}
@@ -65,7 +66,9 @@ def places(channels: Channels, names: Sequence[str]) -> tuple[list[Place], str]:
         return [p for p in named if p is not None], "by name"
     across = max(1, ceil(sqrt(len(names))))
     down = ceil(len(names) / across)
-    return [(2 * (k % across + 0.5) / across - 1, 1 - 2 * (k // across + 0.5) / down) for k in range(len(names))], "grid"
+    return [
+        (2 * (k % across + 0.5) / across - 1, 1 - 2 * (k // across + 0.5) / down) for k in range(len(names))
+    ], "grid"
 
 
 def channel_map(channels: Channels, verdict: dict[str, tuple[str, str]]) -> tuple[str, str]:
@@ -77,7 +80,8 @@ def channel_map(channels: Channels, verdict: dict[str, tuple[str, str]]) -> tupl
     out = []
     if head:
         out.append(tag("circle", cx=middle, cy=middle, r=scale, class_="head"))
-        nose = f"M{middle - 16:.0f} {middle - scale + 2:.0f}L{middle:.0f} {middle - scale - 20:.0f}L{middle + 16:.0f} {middle - scale + 2:.0f}"
+        top = middle - scale
+        nose = f"M{middle - 16:.0f} {top + 1:.0f}L{middle:.0f} {top - 20:.0f}L{middle + 16:.0f} {top + 1:.0f}"
         out.append(tag("path", d=nose, class_="head"))
     size = max(3.0, min(10.0, 66 / sqrt(len(names) + 1)))
     for name, (x, y) in zip(names, spots, strict=True):
@@ -87,7 +91,7 @@ def channel_map(channels: Channels, verdict: dict[str, tuple[str, str]]) -> tupl
         tip = f"<title>{both}</title>"
         out.append(_mark(which, at, top, size, tip))
         if len(names) <= LABELLED:
-            out.append(text(at, top + size + 9, name if len(name) < 8 else name[:7] + "…", text_anchor="middle", class_="tiny"))
+            out.append(text(at, top + size + 9, short(name, 7), text_anchor="middle", class_="tiny"))
     used = [w for w in SAID if any(v == w for v, _ in verdict.values())]
     for k, which in enumerate(used):
         left = 12 + k * 96
@@ -101,7 +105,9 @@ def _mark(which: str, x: float, y: float, r: float, tip: str) -> str:
     if which == "good":
         return tag("circle", tip, cx=x, cy=y, r=r, class_="m-good")
     if which == "some":
-        points = f"{x:.1f},{y - 1.3 * r:.1f} {x + 1.3 * r:.1f},{y:.1f} {x:.1f},{y + 1.3 * r:.1f} {x - 1.3 * r:.1f},{y:.1f}"
+        points = (
+            f"{x:.1f},{y - 1.3 * r:.1f} {x + 1.3 * r:.1f},{y:.1f} {x:.1f},{y + 1.3 * r:.1f} {x - 1.3 * r:.1f},{y:.1f}"
+        )
         return tag("polygon", tip, points=points, class_="m-some")
     if which == "twice":
         points = f"{x:.1f},{y - 1.2 * r:.1f} {x + 1.2 * r:.1f},{y + r:.1f} {x - 1.2 * r:.1f},{y + r:.1f}"

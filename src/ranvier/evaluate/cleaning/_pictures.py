@@ -8,24 +8,20 @@ from ranvier.evaluate.cleaning._cleaned import Cleaned
 from ranvier.evaluate.cleaning._judge import Verdicts
 from ranvier.evaluate.cleaning._panes import Pane
 from ranvier.evaluate.cleaning._profile import ELECTRODES
-from ranvier.evaluate.cleaning._svg import Axes, envelope, number, path, picture, tag, text
+from ranvier.evaluate.cleaning._svg import Axes, envelope, number, path, picture, short, tag, text
 from ranvier.stream import Array
 
 WIDE = 940.0
 LEFT, RIGHT = 74.0, 14.0
 ROWS, ROW = 10, 46.0  # traces of a picture, and the height of each [px]
 LISTED = 60  # rows of verdicts
-LABEL = 16  # letters of a channel's name
+LABEL = 11  # letters of a channel's name
 
 
 def electrodes(done: Cleaned) -> list[int]:
     """Return the channels that are drawn: electrodes, or all where there are none."""
     found = [i for i, k in enumerate(done.info.channels.kinds) if k in ELECTRODES]
     return found or list(range(done.info.n_channels))
-
-
-def short(name: str) -> str:
-    return name if len(name) <= LABEL else name[: LABEL - 1] + "…"
 
 
 def traces(done: Cleaned, pane: Pane, title: str) -> str:
@@ -39,14 +35,18 @@ def traces(done: Cleaned, pane: Pane, title: str) -> str:
     reach = _reach(np.concatenate([x[:, chosen], y[:, chosen]]) if one_unit else x[:, chosen])
     other = reach if one_unit else _reach(y[:, chosen])
     height = 26 + ROW * len(chosen) + 40
-    axes = Axes((LEFT, 22, WIDE - LEFT - RIGHT, ROW * len(chosen)), (pane.start / rate, pane.start / rate + seconds), (0, 1))
+    axes = Axes(
+        (LEFT, 22, WIDE - LEFT - RIGHT, ROW * len(chosen)), (pane.start / rate, pane.start / rate + seconds), (0, 1)
+    )
     out = axes.frame("time [s]", "", scale=False)
     clip = f"c{pane.start}"
-    out.append(tag("clipPath", tag("rect", x=LEFT, y=18.0, width=WIDE - LEFT - RIGHT, height=ROW * len(chosen) + 8), id=clip))
+    out.append(
+        tag("clipPath", tag("rect", x=LEFT, y=18.0, width=WIDE - LEFT - RIGHT, height=ROW * len(chosen) + 8), id=clip)
+    )
     lines = []
     for row, c in enumerate(chosen):
         zero = 22 + ROW * (row + 0.5)
-        out.append(text(LEFT - 6, zero + 4, short(done.info.channels.names[c]), text_anchor="end"))
+        out.append(text(LEFT - 6, zero + 4, short(done.info.channels.names[c], LABEL), text_anchor="end"))
         for signal, size, which in ((x, reach, "before"), (y, other, "after")):
             at, value = envelope(signal[:, c], 900)
             lines.append(path(axes.px((pane.start + at) / rate), zero - value / size * ROW * 0.75, class_=which))
@@ -94,7 +94,9 @@ def _marks(axes: Axes, marked: Array, start: int, rate: float, zero: float) -> l
     out = []
     for a, b in list(zip(edges[::2], edges[1::2], strict=True))[:200]:
         left, right = float(axes.px((start + a) / rate)), float(axes.px((start + b) / rate))
-        out.append(tag("rect", x=left, y=zero - ROW * 0.42, width=max(right - left, 0.5), height=ROW * 0.84, class_="mask"))
+        out.append(
+            tag("rect", x=left, y=zero - ROW * 0.42, width=max(right - left, 0.5), height=ROW * 0.84, class_="mask")
+        )
     return out
 
 
@@ -124,7 +126,9 @@ def spectra(done: Cleaned) -> str:
     for which, at, (a, b, c) in bands:
         x, floor = axes.px(at), y[0]
         around = np.concatenate([np.maximum(a, floor), np.maximum(c, floor)[::-1]])
-        points = " ".join(f"{p:.1f},{q:.1f}" for p, q in zip(np.concatenate([x, x[::-1]]), axes.py(around), strict=True))
+        points = " ".join(
+            f"{p:.1f},{q:.1f}" for p, q in zip(np.concatenate([x, x[::-1]]), axes.py(around), strict=True)
+        )
         out.append(tag("polygon", points=points, class_=f"{which}-range"))
         out.append(path(x, axes.py(np.maximum(b, floor)), class_=f"{which} thick"))
     return picture(WIDE, 360, out, "Power density by frequency before and after, median and range of the channels")
@@ -178,7 +182,7 @@ def raster(verdicts: Verdicts, seconds: float) -> str:
     out = axes.frame("time [s]", "", scale=False)
     for k, c in enumerate(order):
         top = 8 + row * k
-        out.append(text(LEFT + 20, top + 11.5, short(verdicts.names[c]), text_anchor="end"))
+        out.append(text(LEFT + 20, top + 11.5, short(verdicts.names[c], LABEL), text_anchor="end"))
         for a, b, level, reason in _drawn(verdicts, c, seconds):
             left, right = float(axes.px(a)), float(axes.px(b))
             tip = f"<title>{level}: {reason}</title>"
@@ -189,7 +193,8 @@ def raster(verdicts: Verdicts, seconds: float) -> str:
 
 def _drawn(verdicts: Verdicts, channel: int, seconds: float) -> list[tuple[float, float, str, str]]:
     """Return stretches [s], those that would touch in the picture joined."""
-    near, out = seconds / 800, []
+    near = seconds / 800
+    out: list[tuple[float, float, str, str]] = []
     for s in verdicts.spans[channel]:
         a, b = s.start / verdicts.rate, s.stop / verdicts.rate
         if out and out[-1][2:] == (s.level, s.reason) and a - out[-1][1] < near:

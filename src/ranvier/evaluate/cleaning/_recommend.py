@@ -10,12 +10,15 @@ from ranvier.channels import Pick
 from ranvier.denoise import Integrity
 from ranvier.errors import ConfigError
 from ranvier.evaluate.cleaning import _findings as say
-from ranvier.evaluate.cleaning import _propose as propose
+from ranvier.evaluate.cleaning._draft import Declined, Draft, Proposed
 from ranvier.evaluate.cleaning._findings import Finding
 from ranvier.evaluate.cleaning._judge import Verdicts, judge
 from ranvier.evaluate.cleaning._look import Look, look
 from ranvier.evaluate.cleaning._profile import Profile, profile
-from ranvier.evaluate.cleaning._propose import Declined, Draft, Proposed
+from ranvier.evaluate.cleaning._propose_channels import channels, lost_ones
+from ranvier.evaluate.cleaning._propose_filters import entrance, line, slow, spike_band
+from ranvier.evaluate.cleaning._propose_filters import stimulation as stimulated
+from ranvier.evaluate.cleaning._propose_tried import artefacts, references
 from ranvier.evaluate.cleaning._rails import rails
 from ranvier.evaluate.cleaning._stimulation import measured, suspected
 from ranvier.stage import Recipe, Stage, chain, dump_pipeline, need_signal
@@ -117,9 +120,7 @@ class Recommendation:
         }
 
 
-def recommend(
-    recording: Recording, *, stimulation: float | None = None, told: Told | None = None
-) -> Recommendation:
+def recommend(recording: Recording, *, stimulation: float | None = None, told: Told | None = None) -> Recommendation:
     """Look at a recording, say what is wrong with it, and propose the stages that this justifies.
 
     It is read several times in blocks; memory does not grow with its length (beyond some numbers a second and channel,
@@ -146,7 +147,9 @@ def recommend(
     """
     info = need_signal("recommend", recording.info)
     if stimulation is not None and not stimulation > 0:
-        raise ConfigError(f"recommend needs stimulation > 0 Hz; got {stimulation:g} Hz. Give it as set, or leave it out.")
+        raise ConfigError(
+            f"recommend needs stimulation > 0 Hz; got {stimulation:g} Hz. Give it as set, or leave it out."
+        )
     doing = ["looking"]
 
     def advance(samples: float) -> None:
@@ -157,20 +160,20 @@ def recommend(
     seconds = recording.n_samples / known.rate
     findings = [say.of_kind(info, known, seconds)]
     if known.kind == "none":
-        entrance = Proposed(Integrity(), Integrity(), "turns what is missing into a mask; costs nothing")
+        first = Proposed(Integrity(), Integrity(), "turns what is missing into a mask; costs nothing")
         unknown = Finding("electrodes", "unknown", "no electrode among its channels: nothing else was judged")
-        return Recommendation(info, known, (*findings, unknown), (entrance,), (), None, None)
+        return Recommendation(info, known, (*findings, unknown), (first,), (), None, None)
     seen = look(recording, known, advance)
     mains = seen.mains if seen.mains is not None else 50.0
     clipped, rail = rails(recording, seen, known)
     findings += [say.missing(seen, known), clipped]
     draft = Draft(recording, known, seen, advance, findings=findings)
-    propose.entrance(draft, rail)
+    entrance(draft, rail)
     doing[0] = "looking for stimulation"
     near = stimulation if stimulation is not None else suspected(seen.measure.spectrum, mains)
     repeats = None if near is None else measured(recording, known.electrodes, seen.measure.spectrum, near)
     findings.append(say.stimulation(repeats, seen, stimulation))
-    propose.stimulation(draft, repeats)
+    stimulated(draft, repeats)
     doing[0] = "judging channels"
     verdicts = None
     if known.judged:
@@ -178,20 +181,20 @@ def recommend(
         verdicts = judge(recording, known, chain(draft.front, Pick(known.electrodes)), nominal, advance)
     findings += say.channels(verdicts, seen, known)
     findings += [say.offset(seen, known), say.mains(seen, known)]
-    propose.channels(draft, verdicts, min((50.0, 60.0), key=lambda f: abs(f - mains)))
+    channels(draft, verdicts, min((50.0, 60.0), key=lambda f: abs(f - mains)))
     if known.kind == "spikes":
-        propose.spike_band(draft)
-        propose.line(draft)
+        spike_band(draft)
+        line(draft)
     else:
         if known.kind == "eeg":
             findings.append(say.blinks(seen, known))
-        propose.slow(draft)
-        propose.line(draft)
-        propose.lost_ones(draft)
+        slow(draft)
+        line(draft)
+        lost_ones(draft)
         doing[0] = "trying references"
-        propose.references(draft)
+        references(draft)
         doing[0] = "trying ASR"
-        propose.artefacts(draft)
+        artefacts(draft)
         why = "a choice of the analysis, not a repair: every channel changes"
         draft.decline("channels.RobustReference", why)
     return Recommendation(info, known, tuple(findings), tuple(draft.steps), tuple(draft.declined), verdicts, seen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,8 @@ from ranvier.evaluate.cleaning import _pictures as draw
 from ranvier.evaluate.cleaning._cleaned import Cleaned
 from ranvier.evaluate.cleaning._findings import BAD, amount, percent
 from ranvier.evaluate.cleaning._map import channel_map
-from ranvier.evaluate.cleaning._propose import TWICE
+from ranvier.evaluate.cleaning._propose_channels import TWICE
 from ranvier.evaluate.cleaning._recommend import Recommendation
-from ranvier.evaluate.cleaning._style import STYLE
 from ranvier.evaluate.cleaning._svg import plain
 from ranvier.stage import Chain, name_of, to_table
 
@@ -49,32 +49,33 @@ def report(name: str, asked: Recommendation, done: Cleaned, toml: str, commands:
         f'<p class="summary">{plain(asked.summary)}</p>', _figures(asked, done),
         _findings(asked), _pipeline(asked, done, own), _moments(done), _spectra(done), _channels(asked),
         _removed(asked, done), _how(toml, commands),
-        f"<footer>Ranvier {plain(__version__)} · pipeline {plain(done.pipeline.id)} · output {plain(done.digest[:16])} · "
+        f"<footer>Ranvier {plain(__version__)} · pipeline {plain(done.pipeline.id)} · output {done.digest[:16]} · "
         "research software, not a medical device</footer>",
     ]  # fmt: skip
+    style = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; style-src \'unsafe-inline\'">'
-        f"<title>{plain(name)}: cleaned</title><style>{STYLE}</style></head><body>{''.join(parts)}</body></html>\n"
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
+        f"<title>{plain(name)}: cleaned</title><style>{style}</style></head><body>{''.join(parts)}</body></html>\n"
     )
 
 
 def _figures(asked: Recommendation, done: Cleaned) -> str:
     some = draw.electrodes(done)
+    unit = plain(done.before.info.channels.units[some[0]])
     marked = float(done.marked[some].sum()) / max(done.before.size * len(some), 1)
     shown = [(_ms(float(done.info.delay)), "delay of the whole chain"),
              (f"{done.info.settle / float(done.info.rate):.3g} s", "until it has settled after a gap"),
              (percent(marked), "of the samples newly marked invalid")]  # fmt: skip
     if done.removed is not None:
-        a, b = float(np.median(done.before.rms[some])), float(np.median(done.after.rms[some]))
-        unit = plain(done.before.info.channels.units[some[0]])
-        shown.append((f"{a:.3g} → {b:.3g} {unit}", "rms of a second, median channel"))
+        first, then = (float(np.median(m.rms[some])) for m in (done.before, done.after))
+        shown.append((f"{first:.3g} → {then:.3g} {unit}", "rms of a second, median channel"))
     mains = asked.seen.mains if asked.seen is not None else None
     if mains:
         a, b = (m.spectrum.line(mains)[1][some] for m in (done.before, done.after))
         if np.isfinite(a).any():
-            unit = done.before.info.channels.units[some[0]]
-            shown.append((f"{float(np.nanmedian(a)):.2g} → {float(np.nanmedian(b)):.2g} {plain(unit)}", f"rms at {mains:.0f} Hz"))
+            hum = f"{float(np.nanmedian(a)):.2g} → {float(np.nanmedian(b)):.2g} {unit}"
+            shown.append((hum, f"rms at {mains:.0f} Hz"))
     return '<div class="figures">' + "".join(f"<div><b>{a}</b><span>{b}</span></div>" for a, b in shown) + "</div>"
 
 
@@ -86,6 +87,11 @@ def _table(head: Iterable[str], rows: Iterable[str]) -> str:
     return f"<table><thead><tr>{''.join(head)}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 
 
+def _cells(*values: Any) -> str:
+    """Return cells of numbers."""
+    return "".join(f'<td class="n">{plain(v)}</td>' for v in values)
+
+
 def _findings(asked: Recommendation) -> str:
     order = {"fault": 0, "unknown": 2, "note": 1, "good": 3}
     rows = []
@@ -93,8 +99,8 @@ def _findings(asked: Recommendation) -> str:
         sign, said = LEVELS[f.level]
         value = "" if f.value is None else f"{f.value:.3g} {f.unit}"
         limit = "" if f.limit is None else f"{f.limit:g} {f.unit}"
-        rows.append(f'<tr><td class="level l-{f.level}"><i>{sign}</i>{said}</td><td class="w">{plain(f.topic)}</td>'
-                    f'<td>{plain(f.text)}</td><td class="n">{plain(value)}</td><td class="n">{plain(limit)}</td></tr>')  # fmt: skip
+        cells = f'<td class="w">{plain(f.topic)}</td><td>{plain(f.text)}</td>{_cells(value, limit)}'
+        rows.append(f'<tr><td class="level l-{f.level}"><i>{sign}</i>{said}</td>{cells}</tr>')
     head = ("<th></th><th>looked for</th><th>found</th>", f"{HEAD}figure</th>", f"{HEAD}held against</th>")
     return f"<h2>Findings</h2>{_table(head, rows)}"
 
@@ -110,27 +116,39 @@ def _pipeline(asked: Recommendation, done: Cleaned, own: bool) -> str:
         cost = f"delay {_ms(late - delay)} · settle {long - settle:.3g} s"
         delay, settle = late, long
         why = f"<br>{plain(reasons[k])}" if reasons else ""
-        items.append(f'<li><span class="cost">{cost}</span><b>{plain(name_of(written[k]))}</b> <code>{_parameters(written[k])}</code>{why}</li>')
+        name, given = plain(name_of(written[k])), _parameters(written[k])
+        items.append(f'<li><span class="cost">{cost}</span><b>{name}</b> <code>{given}</code>{why}</li>')
     title = "Pipeline, as given" if own else "Proposed pipeline"
-    note = '<p class="note">What the findings would justify is in the table below; this pipeline was run instead.</p>' if own else ""
+    note = (
+        '<p class="note">What the findings would justify is in the table below; this pipeline was run instead.</p>'
+        if own
+        else ""
+    )
     rows = [f"<tr><td class='w'>{plain(d.name)}</td><td>{plain(d.reason)}</td></tr>" for d in asked.declined]
     if own:
-        rows = [f"<tr><td class='w'>{plain(p.name)}</td><td>proposed: {plain(p.reason)}</td></tr>" for p in asked.proposed] + rows
-    declined = f"<details open><summary>{'Proposed, or thought of' if own else 'Thought of, and not proposed'}</summary>" + _table(
-        ("<th>stage</th><th>why</th>",), rows) + "</details>" if rows else ""  # fmt: skip
+        rows = [
+            f"<tr><td class='w'>{plain(p.name)}</td><td>proposed: {plain(p.reason)}</td></tr>" for p in asked.proposed
+        ] + rows
+    heading = "Proposed, or thought of" if own else "Thought of, and not proposed"
+    listed = _table(("<th>stage</th><th>why</th>",), rows)
+    declined = f"<details open><summary>{heading}</summary>{listed}</details>" if rows else ""
     return f'<h2>{title}</h2>{note}<ol class="steps">{"".join(items)}</ol>{declined}'
 
 
 def _parameters(stage: Any) -> str:
     (table,) = to_table(stage, {})["stage"]
     learned = "contract" in table
-    given = {k: v for k, v in table.items() if k not in ("use", "contract") and not (learned and not isinstance(v, float))}
+    given = {
+        k: v for k, v in table.items() if k not in ("use", "contract") and not (learned and not isinstance(v, float))
+    }
     said = ", ".join(f"{k}={v}" for k, v in given.items())
     return plain(said if len(said) < 160 else said[:157] + "...")
 
 
 def _moments(done: Cleaned) -> str:
-    panes = [(p, f"Where most was taken off, {p.start / float(done.info.rate):.0f} s into it") for p in done.moments.worst]
+    panes = [
+        (p, f"Where most was taken off, {p.start / float(done.info.rate):.0f} s into it") for p in done.moments.worst
+    ]
     if (typical := done.moments.typical) is not None and all(typical is not p for p, _ in panes):
         panes.append((typical, f"A typical moment, {typical.start / float(done.info.rate):.0f} s into it"))
     if not panes:
@@ -138,7 +156,8 @@ def _moments(done: Cleaned) -> str:
     shown = "".join(draw.traces(done, p, title) for p, title in panes)
     same = "on one scale" if done.removed is not None else "each on its own scale, the units differ"
     return (
-        f'<h2>Before and after</h2><p class="note">{KEY} · {same}; the offset of each trace is taken off for the picture</p>'
+        f'<h2>Before and after</h2><p class="note">{KEY} · {same}; the offset of each trace is taken off for the '
+        "picture</p>"
         f"{draw.levels(done)}<p class='note'>Grey: the moments shown below.</p>{shown}"
     )
 
@@ -165,17 +184,17 @@ def _channels(asked: Recommendation) -> str:
         which = "bad" if name in proposed else "good" if v.share(c) < BAD else "some"
         verdict[name] = ("twice" if which == "some" and v.why(c) == TWICE else which, said)
     drawn, kind = channel_map(asked.info.channels, verdict)
-    rows = [f'<tr><td>{plain(n)}</td><td>{plain(v.why(c))}</td><td class="n">{v.seconds(c):.3g} s</td>'
-            f'<td class="n">{percent(v.share(c))}</td></tr>'
-            for c, n in sorted(enumerate(v.names), key=lambda k: -v.share(k[0])) if v.share(c) > 0][:30]  # fmt: skip
-    listed = _table(("<th>channel</th><th>mostly</th>", f"{HEAD}bad for</th>", f"{HEAD}share</th>"), rows) if rows else (
-        "<p>No channel was bad at any time.</p>")  # fmt: skip
-    over_time = draw.raster(v, v.judged / v.rate if not asked.seen or not asked.seen.gaps else
-                            max((s.stop for one in v.spans for s in one), default=v.judged) / v.rate)  # fmt: skip
+    worst = sorted((c for c in range(len(v.names)) if v.share(c) > 0), key=lambda c: -v.share(c))[:30]
+    figures = {c: _cells(f"{v.seconds(c):.3g} s", percent(v.share(c))) for c in worst}
+    rows = [f"<tr><td>{plain(v.names[c])}</td><td>{plain(v.why(c))}</td>{figures[c]}</tr>" for c in worst]
+    head = ("<th>channel</th><th>mostly</th>", f"{HEAD}bad for</th>", f"{HEAD}share</th>")
+    listed = _table(head, rows) if rows else "<p>No channel was bad at any time.</p>"
+    lost = sum(n for _, n in asked.seen.gaps) if asked.seen is not None else 0
+    over_time = draw.raster(v, (v.judged + lost) / v.rate)
     key = '<span class="key x"></span>bad<span class="key s"></span>suspect · judged once a second, known at its end'
     raster = f'<h3>Over time</h3><p class="note">{key}</p>{over_time}' if over_time else ""
-    return (f'<h2>Channels</h2><div class="two"><div>{drawn}<p class="note">{MAP_SAYS[kind]}</p></div><div>{listed}</div>'
-            f"</div>{raster}")  # fmt: skip
+    where = f'{drawn}<p class="note">{MAP_SAYS[kind]}</p>'
+    return f'<h2>Channels</h2><div class="two"><div>{where}</div><div>{listed}</div></div>{raster}'
 
 
 def _removed(asked: Recommendation, done: Cleaned) -> str:
@@ -193,25 +212,26 @@ def _removed(asked: Recommendation, done: Cleaned) -> str:
             x, y = np.median(known, axis=0)
             with np.errstate(all="ignore"):
                 change = 10 * np.log10(known[:, 1] / known[:, 0])
-            total.append(f'<tr><td>{plain(b)}</td><td class="n">{x:.3g}</td><td class="n">{y:.3g}</td>'
-                         f'<td class="n">{np.median(change):+.1f} dB</td><td class="n">{change.min():+.1f} to '
-                         f"{change.max():+.1f} dB</td></tr>")  # fmt: skip
+            middle, low, high = np.median(change), change.min(), change.max()
+            cells = _cells(f"{x:.3g}", f"{y:.3g}", f"{middle:+.1f} dB", f"{low:+.1f} to {high:+.1f} dB")
+            total.append(f"<tr><td>{plain(b)}</td>{cells}</tr>")
     head = ("<th>band</th>", f"{HEAD}before [{plain(unit)}²]</th>", f"{HEAD}after</th>", f"{HEAD}change</th>",
             f"{HEAD}over the channels</th>")  # fmt: skip
     by_band = f"<h3>Power by band, median of the channels</h3>{_table(head, total)}" if total else ""
-    cells = []
+    lines = []
     for r in rows:
-        line = "" if r["line_before"] is None else f"{_n(r['line_before'])} → {_n(r['line_after'])}"
-        cells.append(f"<tr><td>{plain(r['name'])}</td><td>{plain(r['unit'])}</td>" + "".join(
-            f'<td class="n">{v}</td>' for v in (_n(r["rms_before"]), _n(r["rms_after"]), _n(r["rms_removed"]),
-                                                _n(r["peak_before"]), _n(r["peak_after"]), _offset(r), line,
-                                                percent(r["marked_share"]) if r["marked"] else "0")) + "</tr>")  # fmt: skip
+        mains = "" if r["line_before"] is None else f"{_n(r['line_before'])} → {_n(r['line_after'])}"
+        levels = [_n(r[k]) for k in ("rms_before", "rms_after", "rms_removed", "peak_before", "peak_after")]
+        marked = percent(r["marked_share"]) if r["marked"] else "0"
+        cells = _cells(*levels, _offset(r), mains, marked)
+        lines.append(f"<tr><td>{plain(r['name'])}</td><td>{plain(r['unit'])}</td>{cells}</tr>")
     names = ("rms before", "rms after", "rms taken off", "peak before", "peak after", "offset", "mains", "marked")
-    each = _table(("<th>channel</th><th>unit</th>", *(f"{HEAD}{n}</th>" for n in names)), cells)
+    each = _table(("<th>channel</th><th>unit</th>", *(f"{HEAD}{n}</th>" for n in names)), lines)
+    shown = f"<summary>Channel by channel</summary><div class='dense'>{each}</div>"
     return (
-        '<h2>What was removed</h2><p class="note">Of samples that are valid before and after; rms about the mean of each '
-        f"second, peaks half of the largest range of one. Positive changes are power that was added.</p>{by_band}"
-        f"<details{' open' if len(rows) <= 70 else ''}><summary>Channel by channel</summary><div class='dense'>{each}</div></details>"
+        '<h2>What was removed</h2><p class="note">Of samples that are valid before and after; rms about the mean of '
+        "each second, peaks half of the largest range of one. Positive changes are power that was added.</p>"
+        f"{by_band}<details{' open' if len(rows) <= 70 else ''}>{shown}</details>"
     )
 
 
@@ -220,12 +240,12 @@ def _n(value: Any) -> str:
 
 
 def _offset(row: dict[str, Any]) -> str:
-    return f"{plain(amount(row['mean_before'] or 0.0, row['unit']))} → {_n(row['mean_after'])}"
+    return f"{amount(row['mean_before'] or 0.0, row['unit'])} → {_n(row['mean_after'])}"
 
 
 def _how(toml: str, commands: Sequence[str]) -> str:
-    shown = "\n".join(commands)
-    return f"<h2>Run it again</h2><pre>{_lines(shown)}</pre><details><summary>The pipeline's file</summary><pre>{_lines(toml)}</pre></details>"
+    file = f"<details><summary>The pipeline's file</summary><pre>{_lines(toml)}</pre></details>"
+    return f"<h2>Run it again</h2><pre>{_lines(chr(10).join(commands))}</pre>{file}"
 
 
 def _lines(text: str) -> str:

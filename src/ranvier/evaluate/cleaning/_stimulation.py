@@ -11,7 +11,9 @@ from ranvier.errors import ContractError
 from ranvier.evaluate.cleaning._spectrum import Spectrum
 from ranvier.stream import Array, Recording
 
-SLOWEST = 15.0  # frequency from which on stimulation is looked for [Hz]: below lie rhythms, and flicker that evokes them
+SLOWEST = (
+    15.0  # frequency from which on stimulation is looked for [Hz]: below lie rhythms, and flicker that evokes them
+)
 ALONE, WITH = 40.0, 25.0  # how far a line stands out by itself, and one with harmonics [dB]
 HARMONIC, HARMONICS = 10.0, 2  # how far those stand out [dB], and how many of the first five do
 MATTERS = 1e-3  # of the power of a channel, at least
@@ -31,7 +33,7 @@ class Stimulation:
 def suspected(spectrum: Spectrum, mains: float) -> float | None:
     """Return the frequency [Hz] of what may be stimulation; None where nothing stands out that far."""
     f, density = spectrum.frequency, spectrum.density
-    usable = np.isfinite(density).all(axis=0)
+    usable = np.asarray(np.isfinite(density).all(axis=0))
     usable[usable] &= density[:, usable].sum(axis=0) > 0
     if not usable.any() or len(f) < 64:
         return None
@@ -67,7 +69,9 @@ def measured(recording: Recording, names: tuple[str, ...], spectrum: Spectrum, f
     index = [c.names.index(names[i]) for i in order]
     x = _stretch(recording, index)
     try:
-        period = find_period(x, rate, frequency, search=min(0.01, 1.5 * float(spectrum.frequency[1]) / frequency + 1e-4))
+        period = find_period(
+            x, rate, frequency, search=min(0.01, 1.5 * float(spectrum.frequency[1]) / frequency + 1e-4)
+        )
     except ContractError:
         return None
     return Stimulation(rate / period, period, float(over[order[0]]), int((np.nan_to_num(over) >= HARMONIC).sum()))

@@ -17,9 +17,16 @@ def plain(text: Any) -> str:
     return escape("".join(c if c.isprintable() else " " for c in str(text)), quote=True)
 
 
+def short(name: str, most: int) -> str:
+    """Return a name that fits; of a long one begin and end, where names differ."""
+    return name if len(name) <= most else f"{name[: most // 3]}…{name[most // 3 + 1 - most :]}"
+
+
 def tag(name: str, content: str = "", **attributes: Any) -> str:
     """Return an element; attributes are escaped, `content` is not."""
-    given = "".join(f' {k.rstrip("_").replace("_", "-")}="{plain(_short(v))}"' for k, v in attributes.items() if v is not None)
+    given = "".join(
+        f' {k.rstrip("_").replace("_", "-")}="{plain(_short(v))}"' for k, v in attributes.items() if v is not None
+    )
     return f"<{name}{given}>{content}</{name}>" if content else f"<{name}{given}/>"
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ranvier.evaluate.cleaning._measure import Measure
-from ranvier.evaluate.cleaning._panes import Advance, pane_size, paired, panes, side_by_side
+from ranvier.evaluate.cleaning._panes import Advance, paired, pane_size, panes, side_by_side
 from ranvier.stage import Stage, chain
 from ranvier.stream import Array, Recording, StreamInfo
 
