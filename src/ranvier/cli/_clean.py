@@ -98,10 +98,10 @@ def _show(found: dict[str, Any], commands: list[str]) -> None:
     rows = [(line(LEVELS[f["level"]]), f["topic"], f["text"]) for f in found["findings"][1:]]
     show.print(table("", "looked for", "found", rows=rows))
     given = found["pipeline"] != "proposed"
-    rows = [(k, p["use"], p["reason"], f"{1000 * p['delay']:.3g} ms", f"{p['settle']:.3g} s")
+    stages = [(k, p["use"], p["reason"], f"{1000 * p['delay']:.3g} ms", f"{p['settle']:.3g} s")
             for k, p in enumerate(found["proposed"], 1)]  # fmt: skip
     title = "proposed (not run)" if given else "proposed"
-    show.print(table("", title, "because", "delay", "settle", rows=rows, right=("delay", "settle")))
+    show.print(table("", title, "because", "delay", "settle", rows=stages, right=("delay", "settle")))
     if given:
         show.print(line(("run instead ", "cyan"), found["pipeline"]))
     late = duration(found["delay"]) if found["delay"] >= 5e-5 else "0 s"

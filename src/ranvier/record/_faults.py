@@ -82,7 +82,9 @@ class _Tally:
 
 def _line_noise(x: Floats, rate: float, line: float) -> Floats:
     """Return the power at a line frequency over the median power 2 to 6 Hz beside it, per channel."""
-    y = np.nan_to_num(x - np.nanmean(np.where(np.isfinite(x), x, np.nan), axis=0))
+    good = np.isfinite(x)
+    mean = np.where(good, x, 0).sum(axis=0) / np.maximum(good.sum(axis=0), 1)
+    y = np.where(good, x - mean, 0)
     power = np.abs(np.fft.rfft(y * np.hanning(len(y))[:, None], axis=0)) ** 2
     off = np.abs(np.fft.rfftfreq(len(y), 1 / rate) - line)
     beside = np.median(power[(off >= 2) & (off <= 6)], axis=0)

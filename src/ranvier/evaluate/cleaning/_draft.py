@@ -63,6 +63,11 @@ class Draft:
         self.declined = [x for x in self.declined if x.name != name_of(stage) or isinstance(stage, Pick)]
         self.steps.append(Proposed(stage, stage if runs is None else runs, reason))
 
+    def pick(self, stage: Pick, reason: str) -> None:
+        """Put a choice of channels behind the entrance, in the place of one that is there."""
+        self.steps = [p for p in self.steps if not isinstance(p.stage, Pick)]
+        self.steps.insert(1, Proposed(stage, stage, reason))
+
     def decline(self, name: str, reason: str) -> None:
         self.declined.append(Declined(name, reason))
 

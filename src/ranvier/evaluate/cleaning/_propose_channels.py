@@ -36,7 +36,7 @@ def channels(d: Draft, verdicts: Verdicts | None, mains: float) -> None:
         d.decline("channels.Pick", f"{len(lost)} of {len(share)} channels are bad most of the time: mend the recording")
         lost = []
     if lost:
-        d.propose(
+        d.pick(
             without(d, lost), f"{names([_share(n, gone[n]) for n in lost])}: what is lost most of the time is left out"
         )
     some = [n for n in verdicts.names if n not in lost and share[n] >= BAD]

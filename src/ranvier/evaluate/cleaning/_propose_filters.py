@@ -58,7 +58,7 @@ def without(d: Draft, lost: list[str]) -> Pick:
 def signals(d: Draft) -> None:
     """Leave out what is no signal, before the first filter."""
     if d.known.others and not d.has(Pick):
-        d.propose(without(d, []), f"{names(d.known.others)}: triggers and the like are not to be filtered")
+        d.pick(without(d, []), f"{names(d.known.others)}: triggers and the like are not to be filtered")
 
 
 def slow(d: Draft, needed_by: str = "") -> None:
@@ -68,7 +68,7 @@ def slow(d: Draft, needed_by: str = "") -> None:
     found = next((f for f in d.findings if f.topic == "offset"), None)
     if found is not None and found.level == "fault":
         signals(d)
-        d.propose(Highpass(d.known.corner), f"{found.text}: before anything else that filters or combines channels; it "
+        d.propose(Highpass(d.known.corner), f"{found.text}: before anything that combines channels; it "
                   "takes slow cortical potentials too")  # fmt: skip
     elif needed_by:
         d.propose(Highpass(d.known.corner), f"{needed_by} needs a signal without offset and drift")

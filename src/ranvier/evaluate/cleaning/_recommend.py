@@ -174,29 +174,27 @@ def recommend(recording: Recording, *, stimulation: float | None = None, told: T
     repeats = None if near is None else measured(recording, known.electrodes, seen.measure.spectrum, near)
     findings.append(say.stimulation(repeats, seen, stimulation))
     stimulated(draft, repeats)
+    findings.append(say.mains(seen, known))
+    line(draft)
     doing[0] = "judging channels"
+    nominal = min((50.0, 60.0), key=lambda f: abs(f - mains))
     verdicts = None
     if known.judged:
-        nominal = min((50.0, 60.0), key=lambda f: abs(f - mains))
         verdicts = judge(recording, known, chain(draft.front, Pick(known.electrodes)), nominal, advance)
-    findings += say.channels(verdicts, seen, known)
-    findings += [say.offset(seen, known), say.mains(seen, known)]
-    channels(draft, verdicts, min((50.0, 60.0), key=lambda f: abs(f - mains)))
+    findings += [*say.channels(verdicts, seen, known), say.offset(seen, known)]
+    channels(draft, verdicts, nominal)
     if known.kind == "spikes":
         spike_band(draft)
-        line(draft)
     else:
         if known.kind == "eeg":
             findings.append(say.blinks(seen, known))
         slow(draft)
-        line(draft)
         lost_ones(draft)
         doing[0] = "trying references"
         references(draft)
         doing[0] = "trying ASR"
         artefacts(draft)
-        why = "a choice of the analysis, not a repair: every channel changes"
-        draft.decline("channels.RobustReference", why)
+        draft.decline("channels.RobustReference", "a choice of the analysis, not a repair: every channel changes")
     return Recommendation(info, known, tuple(findings), tuple(draft.steps), tuple(draft.declined), verdicts, seen)
 
 
