@@ -148,7 +148,7 @@ def mains(seen: Look, known: Profile) -> Finding:
     return Finding("mains", "fault" if matters else "note", text, middle, "dB", LINE, where)
 
 
-def channels(verdicts: Verdicts | None, seen: Look, known: Profile) -> list[Finding]:
+def channels(verdicts: Verdicts | None, known: Profile) -> list[Finding]:
     """Say which channels are bad, why and for how long: one finding a reason."""
     if verdicts is None or not verdicts.judged:
         why = f"a rate of {known.rate:g} Hz is too low" if verdicts is None else "there is no whole second"
@@ -156,12 +156,11 @@ def channels(verdicts: Verdicts | None, seen: Look, known: Profile) -> list[Find
     total = verdicts.judged / verdicts.rate
     bad: dict[str, list[int]] = {}
     for c in range(len(verdicts.names)):
-        absent = seen.missing[c] / max(seen.measure.size, 1)
-        if verdicts.share(c) >= BAD and (verdicts.why(c) != "lost" or absent >= BAD):  # or a stage before it settles
+        if verdicts.share(c) >= BAD:
             bad.setdefault(verdicts.why(c), []).append(c)
     if not bad:
         few = "" if len(verdicts.names) >= 4 else " (fewer than 4 are not compared with each other)"
-        worst = max((verdicts.share(c) - verdicts.share(c, "lost") for c in range(len(verdicts.names))), default=0.0)
+        worst = max((verdicts.share(c) for c in range(len(verdicts.names))), default=0.0)
         text = f"no channel is bad for {100 * BAD:g} % of the time{few}"
         return [Finding("channels", "good", text, 100 * worst, "% of the time", 100 * BAD)]
     found = []

@@ -23,8 +23,7 @@ def channels(d: Draft, verdicts: Verdicts | None, mains: float) -> None:
         d.decline("channels.BadChannels", "channels could not be judged")
         return
     absent = d.seen.missing / max(d.seen.measure.size, 1)  # in the mask already
-    share = {n: max(verdicts.share(c) - verdicts.share(c, TWICE) - verdicts.share(c, "lost"), 0.0)
-             for c, n in enumerate(verdicts.names)}  # fmt: skip
+    share = {n: verdicts.share(c) - verdicts.share(c, TWICE) for c, n in enumerate(verdicts.names)}
     gone = {n: max(share[n], float(absent[c])) for c, n in enumerate(verdicts.names)}
     total = verdicts.judged / verdicts.rate
     twice = [n for c, n in enumerate(verdicts.names) if verdicts.share(c, TWICE) >= BAD]
@@ -60,7 +59,8 @@ def _share(name: str, share: float) -> str:
 
 def lost_ones(d: Draft) -> None:
     """Put estimates in the place of channels that are marked."""
-    if not d.has(BadChannels):
+    missing = any(f.topic == "missing" and f.level == "fault" for f in d.findings)
+    if not d.has(BadChannels) and not missing:
         d.decline("channels.Interpolate", "no channel is marked: nothing to estimate")
         return
     c = d.recording.info.channels

@@ -181,7 +181,7 @@ def recommend(recording: Recording, *, stimulation: float | None = None, told: T
     verdicts = None
     if known.judged:
         verdicts = judge(recording, known, chain(draft.front, Pick(known.electrodes)), nominal, advance)
-    findings += [*say.channels(verdicts, seen, known), say.offset(seen, known)]
+    findings += [*say.channels(verdicts, known), say.offset(seen, known)]
     channels(draft, verdicts, nominal)
     if known.kind == "spikes":
         spike_band(draft)
