@@ -14,7 +14,7 @@ from ranvier.evaluate.cleaning._trial import try_stage
 
 COMMON = 0.05  # part of the rms that a common reference takes off spikes, at least
 LOW = 0.3  # part of the power below the spike band
-WORKED = 10.0  # what removing a period has to take off its line [dB]
+WORKED = 1.0  # what removing a period has to take off the power [dB]
 
 
 def entrance(d: Draft, rail: float | None) -> None:
@@ -40,7 +40,7 @@ def stimulation(d: Draft, found: Stimulation | None) -> None:
         return
     with np.errstate(all="ignore"):
         gained = 10 * np.log10(float(np.nansum(tried.before.squares) / np.nansum(tried.after.squares)))
-    if not gained >= WORKED / 10 or not tried.after.valid.any():
+    if not gained >= WORKED or not tried.after.valid.any():
         d.decline("denoise.PARRM", f"it takes {gained:.2g} dB off the power: the period does not hold")
         return
     d.propose(stage, f"stimulation every {found.period:.8g} samples; it takes {gained:.3g} dB off the power")
