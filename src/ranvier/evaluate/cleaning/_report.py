@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ranvier import __version__
+from ranvier.denoise import Bandpass, Highpass
 from ranvier.evaluate.cleaning import _pictures as draw
 from ranvier.evaluate.cleaning._cleaned import Cleaned
 from ranvier.evaluate.cleaning._findings import BAD, amount, percent
@@ -154,11 +155,15 @@ def _moments(done: Cleaned) -> str:
     if not panes:
         return "<h2>Before and after</h2><p>Nothing is valid in front and behind: nothing to show.</p>"
     shown = "".join(draw.traces(done, p, title) for p, title in panes)
+    stages = done.pipeline.stages if isinstance(done.pipeline, Chain) else (done.pipeline,)
+    slow = any(isinstance(s, Highpass | Bandpass) for s in stages)
+    shift = " A causal high-pass also shifts what is slow in time: there traces part without anything being lost."
+    turned = shift if slow else ""
     same = "on one scale" if done.removed is not None else "each on its own scale, the units differ"
     return (
         f'<h2>Before and after</h2><p class="note">{KEY} · {same}; the offset of each trace is taken off for the '
         "picture</p>"
-        f"{draw.levels(done)}<p class='note'>Grey: the moments shown below.</p>{shown}"
+        f"{draw.levels(done)}<p class='note'>Grey: the moments shown below.{turned}</p>{shown}"
     )
 
 
