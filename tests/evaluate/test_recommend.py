@@ -69,7 +69,9 @@ def test_a_channel_that_is_flat_for_a_while_is_marked_and_estimated():
     assert said.text.startswith("flat: Pz for ")
     assert 14 <= found.verdicts.seconds(found.verdicts.names.index("Pz")) <= 21  # and until it has recovered
     assert [k for k in kinds(found) if k in ("BadChannels", "Interpolate")] == ["BadChannels", "Interpolate"]
-    unplaced = record.from_array(rec.read().data, RATE, list(rec.info.channels.names))
+    named = evaluate.recommend(record.from_array(rec.read().data, RATE, list(rec.info.channels.names)))
+    assert kinds(named) == ["Integrity", "Montage", "BadChannels", "Highpass", "Interpolate"]
+    unplaced = record.from_array(rec.read().data, RATE, rec.info.n_channels)
     other = evaluate.recommend(unplaced)
     assert "Interpolate" not in kinds(other)
     assert any(d.name == "channels.Interpolate" and "no positions" in d.reason for d in other.declined)

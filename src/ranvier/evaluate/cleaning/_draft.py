@@ -68,6 +68,11 @@ class Draft:
         self.steps = [p for p in self.steps if not isinstance(p.stage, Pick)]
         self.steps.insert(1, Proposed(stage, stage, reason))
 
+    def place(self, stage: Stage, reason: str) -> None:
+        """Put what only describes electrodes behind the choice of channels, once."""
+        if not self.has(type(stage)):
+            self.steps.insert(1 + self.has(Pick), Proposed(stage, stage, reason))
+
     def decline(self, name: str, reason: str) -> None:
         self.declined.append(Declined(name, reason))
 

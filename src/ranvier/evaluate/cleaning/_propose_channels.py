@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from ranvier.channels import BadChannels, Interpolate
+from ranvier.channels import BadChannels, Interpolate, Montage
 from ranvier.errors import RanvierError
 from ranvier.evaluate.cleaning._draft import Draft
 from ranvier.evaluate.cleaning._findings import BAD, LOST, names
@@ -15,6 +15,24 @@ from ranvier.stage import chain
 
 TWICE = "bridged"  # bad, yet a signal
 LONG_BAD = 10.0  # for which a channel is bad, at least, to be left out [s]
+
+
+def montage(d: Draft) -> Montage | None:
+    """Return what says where the electrodes are, where the recording does not but their names do."""
+    info = d.front.describe(d.recording.info)
+    known = zip(info.channels.kinds, info.channels.positions, strict=True)
+    if all(place is not None for kind, place in known if kind == "eeg"):
+        return None
+    try:
+        Montage().describe(info)
+    except RanvierError:
+        return None
+    return Montage()
+
+
+def _place(d: Draft) -> None:
+    if (places := montage(d)) is not None:
+        d.place(places, "the recording holds no positions; the electrodes' names say where they are")
 
 
 def channels(d: Draft, verdicts: Verdicts | None, mains: float) -> None:
@@ -47,6 +65,7 @@ def channels(d: Draft, verdicts: Verdicts | None, mains: float) -> None:
         d.decline("channels.BadChannels", text)
         return
     signals(d)
+    _place(d)
     same: dict[str, Any] = {f.name: getattr(judge, f.name) for f in fields(judge)}
     same["ignore"] = (*judge.ignore, *([TWICE] if twice else []))
     marked = sorted(some, key=lambda n: -share[n])
@@ -63,8 +82,9 @@ def lost_ones(d: Draft) -> None:
     if not d.has(BadChannels) and not missing:
         d.decline("channels.Interpolate", "no channel is marked: nothing to estimate")
         return
-    c = d.recording.info.channels
-    kept = [n for n in d.front.describe(d.recording.info).channels.names if n in d.known.electrodes]
+    _place(d)
+    c = d.front.describe(d.recording.info).channels
+    kept = [n for n in c.names if n in d.known.electrodes]
     unplaced = [n for n in kept if c.positions[c.names.index(n)] is None]
     if d.known.kind != "eeg":
         d.decline("channels.Interpolate", "contacts in the brain: what others show does not replace one")

@@ -15,7 +15,7 @@ from ranvier.evaluate.cleaning._findings import Finding
 from ranvier.evaluate.cleaning._judge import Verdicts, judge
 from ranvier.evaluate.cleaning._look import Look, look
 from ranvier.evaluate.cleaning._profile import Profile, profile
-from ranvier.evaluate.cleaning._propose_channels import channels, lost_ones
+from ranvier.evaluate.cleaning._propose_channels import channels, lost_ones, montage
 from ranvier.evaluate.cleaning._propose_filters import entrance, line, slow, spike_band
 from ranvier.evaluate.cleaning._propose_filters import stimulation as stimulated
 from ranvier.evaluate.cleaning._propose_tried import artefacts, references
@@ -180,7 +180,9 @@ def recommend(recording: Recording, *, stimulation: float | None = None, told: T
     nominal = min((50.0, 60.0), key=lambda f: abs(f - mains))
     verdicts = None
     if known.judged:
-        verdicts = judge(recording, known, chain(draft.front, Pick(known.electrodes)), nominal, advance)
+        places = montage(draft)
+        heard = (draft.front, Pick(known.electrodes), *([] if places is None else [places]))
+        verdicts = judge(recording, known, chain(*heard), nominal, advance)
     findings += [*say.channels(verdicts, known), say.offset(seen, known)]
     channels(draft, verdicts, nominal)
     if known.kind == "spikes":
