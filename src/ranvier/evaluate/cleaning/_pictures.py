@@ -8,6 +8,7 @@ from ranvier.evaluate.cleaning._cleaned import Cleaned
 from ranvier.evaluate.cleaning._judge import Verdicts
 from ranvier.evaluate.cleaning._panes import Pane
 from ranvier.evaluate.cleaning._profile import ELECTRODES
+from ranvier.evaluate.cleaning._propose_channels import TWICE
 from ranvier.evaluate.cleaning._svg import Axes, envelope, number, path, picture, short, tag, text
 from ranvier.stream import Array
 
@@ -187,7 +188,8 @@ def raster(verdicts: Verdicts, seconds: float) -> str:
             left, right = float(axes.px(a)), float(axes.px(b))
             tip = f"<title>{level}: {reason}</title>"
             out.append(tag("rect", tip, x=left, y=top + (1 if level == "bad" else 4), width=max(right - left, 0.8),
-                           height=row - (2 if level == "bad" else 8), class_=level))  # fmt: skip
+                           height=row - (2 if level == "bad" else 8),
+                           class_="twice" if level == "bad" and reason == TWICE else level))  # fmt: skip
     return picture(WIDE, row * len(order) + 46, out, "Verdicts on channels over time")
 
 
