@@ -196,7 +196,8 @@ def _channels(asked: Recommendation) -> str:
     listed = _table(head, rows) if rows else "<p>No channel was bad at any time.</p>"
     lost = sum(n for _, n in asked.seen.gaps) if asked.seen is not None else 0
     over_time = draw.raster(v, (v.judged + lost) / v.rate)
-    key = '<span class="key x"></span>bad<span class="key t"></span>bridged<span class="key s"></span>suspect · judged once a second, known at its end'
+    key = '<span class="key x"></span>bad<span class="key t"></span>bridged<span class="key s"></span>suspect'
+    key += " · judged once a second, known at its end"
     raster = f'<h3>Over time</h3><p class="note">{key}</p>{over_time}' if over_time else ""
     where = f'{drawn}<p class="note">{MAP_SAYS[kind]}</p>'
     return f'<h2>Channels</h2><div class="two"><div>{where}</div><div>{listed}</div></div>{raster}'
