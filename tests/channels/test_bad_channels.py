@@ -143,6 +143,54 @@ def test_other_kinds_and_ignored_reasons_are_not_judged():
     assert verdicts(x, about, ignore=("uncorrelated",)) == []
 
 
+def shanks(rate=250):
+    """Return two shanks of 16 whose amplitudes, sources and mains differ by far, as one stream."""
+    a, b = eeg(20, rate, 51)[:, :16], eeg(20, rate, 52)[:, :16]
+    b = 12 * b + 300 * np.sin(2 * np.pi * 50 * np.arange(len(b)) / rate)[:, None]
+    channels = Channels.of(32, "lfp", "uV", None, ["a"] * 16 + ["b"] * 16)
+    return np.column_stack([a, b]), StreamInfo.signal(rate, channels)
+
+
+def test_shanks_are_judged_each_by_itself():
+    x, about = shanks()
+    assert verdicts(x, about) == []
+    plant(x, "deviant", 3, 5 * 250, 20 * 250, 250, 53)  # eight times as large: still smaller than the other shank
+    plant(x, "uncorrelated", 20, 5 * 250, 20 * 250, 250, 54)
+    bad = {(c, what) for _, c, what in verdicts(x, about) if what.startswith("bad")}
+    assert bad == {(3, "bad:deviant"), (20, "bad:uncorrelated")}
+    one = about.but(channels=Channels.of(32, "lfp"))
+    as_one = {(c, what) for _, c, what in verdicts(x, one) if what.startswith("bad")}
+    assert as_one != bad  # negative control: among each other they are judged wrongly
+
+
+def test_kinds_are_judged_each_by_itself_and_what_is_not_brain_alone():
+    rng = np.random.default_rng(55)
+    x = np.column_stack([eeg(20, 250, 56)[:, :16], 300 * rng.standard_normal((5000, 4))])
+    x[:, 16:18] *= 0.05
+    about = StreamInfo.signal(250, Channels.of(20, ["eeg"] * 16 + ["eog"] * 2 + ["emg"] * 2))
+    assert verdicts(x, about) == []
+    x[2500:, 17], x[2500:, 19] = x[2500, 17], np.clip(x[2500:, 19], -200, 200)
+    assert [(t, c, what) for t, c, what in verdicts(x, about)] == [(11.0, 17, "bad:flat"), (11.0, 19, "bad:saturated")]
+
+
+def test_small_groups_of_a_kind_are_compared_together():
+    x = eeg(20, 250, 57)[:, :16]
+    plant(x, "deviant", 5, 5 * 250, 20 * 250, 250, 58)
+    for size in (2, 4, 16):
+        about = StreamInfo.signal(250, Channels.of(16, "seeg", groups=[f"{i // size}" for i in range(16)]))
+        assert {c for _, c, what in verdicts(x, about) if what == "bad:deviant"} == {5}
+
+
+def test_both_sides_of_a_bridge_are_bad_and_name_each_other():
+    x = eeg(20, 250, 59)
+    for c in (10, 40):
+        plant(x, "bridged", c, 5 * 250, 20 * 250, 250, c)
+    run = Run(ChannelVerdicts(), info(250))
+    table = run.push(Block(x.astype("f4"))).table
+    bad = [e for e in table if run.info.labels[int(e["code"])] == "bad:bridged"]
+    assert {(int(e["source"]), int(e["value"])) for e in bad} == {(10, 11), (11, 10), (40, 41), (41, 40)}
+
+
 @pytest.mark.parametrize("offset", [-5e4, 1.8e5])
 def test_offsets_of_the_electrodes_change_no_verdict(offset):
     x = eeg(30, 250, 21)

@@ -36,3 +36,11 @@ def test_conforms_with_prediction_from_positions():
 def test_conforms_where_a_part_of_each_hop_is_listened_to():
     check_stage(BadChannels(hop=0.4, share=0.5), info(17))
     check_stage(ChannelVerdicts(hop=0.4, share=0.5, deviation=1.0), info(16))
+
+
+def test_conforms_with_groups_and_other_kinds():
+    kinds = ["lfp"] * 12 + ["eog", "emg", "trigger"]
+    groups = ["a"] * 5 + ["b"] * 5 + ["c"] * 2 + [""] * 3
+    about = StreamInfo.signal(250, Channels.of(15, kinds, groups=groups))
+    check_stage(BadChannels(hop=0.2), about)
+    check_stage(ChannelVerdicts(hop=0.2, deviation=0.5), about)

@@ -5,9 +5,10 @@ import pytest
 from scipy import signal
 
 from ranvier.channels import BadChannels
-from ranvier.channels._judge import _coefficients, advance
+from ranvier.channels._bands import coefficients
+from ranvier.channels._judge import advance
 from ranvier.channels._predict import predicted, predictors
-from ranvier.kernels import _judge
+from ranvier.kernels import _alike, _heard
 from ranvier.stream import Block
 from tests.channels.planted import eeg, head, info
 
@@ -19,7 +20,7 @@ def heard(x, valid=None, **parameters):
     about = info(RATE, x.shape[1])
     state = BadChannels(hop=100.0, **parameters).prepare(about)
     assert list(advance(state, Block(x.astype("f4"), 0, valid))) == []
-    return _judge.named(state["rows"], x.shape[1]), state
+    return _heard.named(state["rows"], x.shape[1]), state
 
 
 def filters(x):
@@ -52,12 +53,12 @@ def test_products_are_those_of_the_band():
 
 
 def test_the_coefficients_are_scipys():
-    k = _coefficients(RATE, (1.0, 40.0), 50.0, 50.0).astype(float)
+    k = coefficients(RATE, (1.0, 40.0), 50.0, 50.0).astype(float)
     for first, edge, kind in ((4, 40, "low"), (9, 50, "high")):
         b, a = signal.butter(2, edge, kind, fs=RATE)
-        np.testing.assert_allclose(k[first : first + 5], [*b, *a[1:]], rtol=1e-6)
+        np.testing.assert_allclose(k[first : first + 5], [*b, *-a[1:]], rtol=1e-6)
     b, a = signal.iirpeak(50, 50 / 3, RATE)
-    np.testing.assert_allclose(k[1:4], [b[0], *a[1:]], rtol=1e-6)
+    np.testing.assert_allclose(k[1:4], [b[0], *-a[1:]], rtol=1e-6)
 
 
 def test_correlations_and_distances_are_numpys():
@@ -65,16 +66,19 @@ def test_correlations_and_distances_are_numpys():
     x = rng.standard_normal((200, 9)) @ rng.standard_normal((9, 9))
     x -= x.mean(0)
     usable = np.arange(9) != 4
-    best, apart = np.empty(9), np.empty(9)
+    best, apart, partner = np.empty(9), np.empty(9), np.empty(9, np.int64)
     product = np.triu(x.T @ x)
-    _judge.nearest(product, usable, apart)
-    _judge.correlated(product, usable, ~np.eye(9, dtype=bool), np.empty(2), best)
+    _alike.nearest(product, np.flatnonzero(usable), apart, partner)
+    near = np.array([[*np.delete(np.arange(9), i), -1] for i in range(9)])
+    _alike.correlated(product, np.arange(9), near, usable, np.empty(2), best)
     r = np.abs(np.corrcoef(x.T))
     for i in range(9):
         others = [j for j in range(9) if j not in (i, 4)]
         assert best[i] == pytest.approx(sorted(r[i, others])[-2])
         if i != 4:
-            assert apart[i] == pytest.approx(min(((x[:, i] - x[:, j]) ** 2).sum() for j in others))
+            distance = {j: ((x[:, i] - x[:, j]) ** 2).sum() for j in others}
+            assert apart[i] == pytest.approx(min(distance.values()))
+            assert partner[i] == min(distance, key=distance.get)
 
 
 def test_weights_are_mnes_spherical_splines():

@@ -9,7 +9,8 @@ from typing import ClassVar, final
 import numpy as np
 
 from ranvier.channels._criteria import REASONS
-from ranvier.channels._judge import BAD, GOOD, JudgeStage, advance
+from ranvier.channels._judge import BAD, GOOD, advance
+from ranvier.channels._judging import JudgeStage
 from ranvier.stage import EVENTS, Port, State, Tags
 from ranvier.stream import EVENT, Block, EventInfo, Events, Info, StreamInfo
 
@@ -59,9 +60,11 @@ class BadChannels(JudgeStage):
 
     Notes
     -----
-    *In*: signal ``(n,)``; electrodes (eeg, ecog, seeg, dbs, lfp, spikes) are judged, others passed on. *Out*: the same
-    numbers; where a channel is bad it is invalid, from the last sample of the hop on at which that is known. Until the
-    first whole hop all is good. `ChannelVerdicts` with the same parameters says when and why.
+    *In*: signal ``(n,)``; electrodes (eeg, ecog, seeg, dbs, lfp, spikes) are judged among those of the same kind and
+    group (shank, headstage), groups of fewer than four together; eog, emg and ecg by themselves alone (lost, saturated,
+    flat); others are passed on. *Out*: the same numbers; where a channel is bad it is invalid, from the last sample of
+    the hop on at which that is known. Until the first whole hop all is good. `ChannelVerdicts` with the same parameters
+    says when and why.
 
     A hop is judged by sums over its valid samples: power of all above ``band[0]``, of the mains (3 Hz), of what is left
     of them below ``band[1]`` and above `noise`, by recursive filters; extremes; and products of up to 200 instants of
@@ -82,10 +85,11 @@ class BadChannels(JudgeStage):
     deviant         amplitude beyond `deviation`
     =============== =================================================================================================
 
-    Fewer than four channels are not compared. From "mains" on, what more than half of the channels do is the fault of
-    none. Bad channels and bridged ones do not vouch for their neighbours. Delay 0. Settle: a channel that was lost is
-    back after `recovery` hops and the rest of one, unless it is at a limit. Support: of the verdicts, `patience` and
-    `recovery` hops more; a channel at a limit keeps its verdict for longer. Exact.
+    Fewer than four of a kind are not compared. From "mains" on, what more than half of those compared do is the fault
+    of none. Bad channels and bridged ones do not vouch for their neighbours. Of a bridge both are bad: they show one
+    mixture of what is below either, so that neither is where its position says. Delay 0. Settle: a channel that was
+    lost is back after `recovery` hops and the rest of one, unless it is at a limit. Support: of the verdicts,
+    `patience` and `recovery` hops more; a channel at a limit keeps its verdict for longer. Exact.
 
     Examples
     --------
@@ -147,7 +151,8 @@ class ChannelVerdicts(JudgeStage):
     *In*: signal ``(n,)``. *Out*: events "good", "suspect:flat", "bad:flat" and so on, with the reasons of
     `BadChannels`; one where the verdict on a channel changes, at the last sample of the hop that changed it, which is
     the first that `BadChannels` marks; ``source`` is the channel, ``value`` by how much the limit was missed (1: just
-    so; 0 for good). All are good at a fresh start, which no event says. Delay 0; settle, support: as there. Exact.
+    so; 0 for good); of "bridged", the place of the channel that it is bridged with. All are good at a fresh start,
+    which no event says. Delay 0; settle, support: as there. Exact.
 
     Examples
     --------
