@@ -1,9 +1,9 @@
 """Bad channels: Ranvier's live judge beside pyprep and SpikeInterface, on planted faults and on recordings.
 
-    python benchmarks/denoise_channels.py [--json] [--only eeg|probe|recordings] [--rounds 3]
+    python benchmarks/denoise_channels.py [--json] [--markdown [PAGE]] [--only eeg|probe|recordings] [--rounds 3]
 
 Needs pyprep, spikeinterface and mne beside Ranvier. Times are CPU time of this thread, taken in turns, medians; pyprep
-and SpikeInterface judge a whole recording at once, Ranvier block by block as it would live.
+and SpikeInterface judge a whole recording at once, Ranvier block by block as it would live, start included.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 import numpy as np  # noqa: E402
+import page  # noqa: E402
 
 from ranvier.channels import BadChannels, ChannelVerdicts  # noqa: E402
 from ranvier.stage import Run  # noqa: E402
@@ -46,15 +47,16 @@ def live(stage, info, x, block):
     return [run.push(Block(x[a : a + block], a)) for a in range(0, len(x), block)]
 
 
-def cost(stage, info, x, block):
-    """Return the CPU time of a recording that goes through in blocks, start included, results not kept [s]."""
+def cost(stage, info, x, block, times=1):
+    """Return the CPU time of a recording so many times as long that goes through in blocks, start included [s]."""
+
+    run, start = cpu(lambda: Run(stage, info))
 
     def through():
-        run = Run(stage, info)
         for a in range(0, len(x), block):
             run.step(Block(x[a : a + block], a))
 
-    return cpu(through)[1]
+    return start + times * cpu(through)[1]
 
 
 def said(info, x, **parameters):
@@ -135,38 +137,41 @@ def probe(seconds, seed, rate=30000, n=384):
     return x, places, {dead: "dead", noisy: "noise"}
 
 
-def compare_probe(rounds, seconds=5.0):
-    """One dead and one noisy site of 384: verdicts, and cost for the same data."""
+def compare_probe(rounds, seconds=5.0, seeds=(400, 401, 402)):
+    """One dead and one noisy site of 384: verdicts for each seed, and cost for the same data."""
     import spikeinterface as si
     from spikeinterface.preprocessing import detect_bad_channels
 
-    rate = 30000
-    x, places, truth = probe(seconds, 400)
-    names = [f"AP{i}" for i in range(x.shape[1])]
-    info = StreamInfo.signal(rate, Channels.of(names, "spikes", "uV", places))
-    recording = si.NumpyRecording([x], rate)
-    recording.set_channel_locations(np.array(places)[:, :2] * 1e6)
-    recording.set_channel_gains(1.0)
-    recording.set_channel_offsets(0.0)
-    live(BadChannels(**PROBE), info, x[:3000], 300)
-    times = {"ranvier": [], "ranvier, all samples": [], "spikeinterface": []}
+    si.set_global_job_kwargs(progress_bar=False)
+    rate, rows, others = 30000, [], 0
     chunks = round(seconds / 0.3)  # as much as there is, as with 100 chunks of 0.3 s in 30 s
+    for seed in seeds:
+        x, places, truth = probe(seconds, seed)
+        names = [f"AP{i}" for i in range(x.shape[1])]
+        info = StreamInfo.signal(rate, Channels.of(names, "spikes", "uV", places))
+        recording = si.NumpyRecording([x], rate)
+        recording.set_channel_locations(np.array(places)[:, :2] * 1e6)
+        recording.set_channel_gains(1.0)
+        recording.set_channel_offsets(0.0)
+
+        def theirs(recording=recording):
+            return detect_bad_channels(recording, method="coherence+psd", num_random_chunks=chunks, seed=0)
+
+        found, labels = said(info, x, **PROBE), theirs()[1]
+        for i, fault in truth.items():
+            mine = ", ".join(f"{r} after {n / rate:.0f} s" for r, n in found.pop(names[i], []))
+            rows.append({"seed": seed, "planted": fault, "channel": names[i], "ranvier": mine,
+                         "spikeinterface": str(labels[i])})  # fmt: skip
+        others += len(found) + sum(v != "good" and i not in truth for i, v in enumerate(labels))
+    times = {"ranvier": [], "ranvier, all samples": [], "spikeinterface": []}
     for _ in range(rounds):
-        times["ranvier"].append(cost(BadChannels(**PROBE), info, x, 300))
-        times["ranvier, all samples"].append(cpu(lambda: live(BadChannels(**PROBE | {"share": 1.0}), info, x, 300))[1])
-        (_, labels), theirs = cpu(
-            lambda: detect_bad_channels(recording, method="coherence+psd", num_random_chunks=chunks, seed=0)
-        )
-        times["spikeinterface"].append(theirs)
-    mine = said(info, x, **PROBE)
-    rows = [{"planted": f"{truth[i]} at {names[i]}", "ranvier": mine.get(names[i], []), "spikeinterface": labels[i]}
-            for i in truth]  # fmt: skip
-    others = {"ranvier": sorted(set(mine) - {names[i] for i in truth}),
-              "spikeinterface": [f"{n}: {v}" for i, (n, v) in enumerate(zip(names, labels, strict=True))
-                                 if v != "good" and i not in truth]}  # fmt: skip
-    taken = {k: float(np.median(v)) * 30 / seconds for k, v in times.items()}
-    return {"rows": rows, "others": others, "seconds per 30 s of 384 channels": taken,
-            "times faster": taken["spikeinterface"] / taken["ranvier"]}  # fmt: skip
+        times["ranvier"].append(cost(BadChannels(**PROBE), info, x, 300, 30 / seconds))
+        times["ranvier, all samples"].append(cost(BadChannels(**PROBE | {"share": 1.0}), info, x, 300, 30 / seconds))
+        times["spikeinterface"].append(cpu(theirs)[1] * 30 / seconds)
+    taken = {k: float(np.median(v)) for k, v in times.items()}
+    return {"rows": rows, "others by either": others, "seconds per 30 s of 384 channels": taken,
+            "times faster": taken["spikeinterface"] / taken["ranvier"],
+            "times faster, all samples": taken["spikeinterface"] / taken["ranvier, all samples"]}  # fmt: skip
 
 
 def recordings():
@@ -213,9 +218,48 @@ def found(x, rate, names, places, montage, mains):
     return {"seconds": len(x) / rate, "channels": len(names), "ranvier": mine, "pyprep": kinds}
 
 
+def why(found):
+    """Return channels and reasons in a cell."""
+    return "; ".join(f"{n} {', '.join(r)}".strip() for n, r in found.items()) or "none"
+
+
+def markdown(out):
+    """Return the tables."""
+    parts = []
+    if "eeg" in out:
+        rows = [(r["planted"], r["channel"], why(r["ranvier"]), why(r["pyprep"])) for r in out["eeg"]["rows"]]
+        parts.append(page.table(("planted, 64 ch x 60 s", "where", "Ranvier", "pyprep"), *rows))
+    if "probe" in out:
+        keys = ("seed", "planted", "channel", "ranvier", "spikeinterface")
+        rows = [[r[k] for k in keys] for r in out["probe"]["rows"]]
+        parts.append(page.table(("seed", "planted, 384 ch x 5 s", "where", "Ranvier", "SpikeInterface"), *rows))
+        parts.append(f"Other sites found bad, by either: {out['probe']['others by either']}.")
+    costs = [("CPU time of one thread [s]", "Ranvier", "the package", "times")]
+    if "eeg" in out:
+        t = out["eeg"]["seconds per 60 s of 64 channels"]
+        costs.append(("60 s of 64 ch, 250 Hz (pyprep)", t["ranvier"], t["pyprep"], t["pyprep"] / t["ranvier"]))
+        costs.append(("60 s of 64 ch, 1 kHz", t["ranvier at 1 kHz"], "", ""))
+    if "probe" in out:
+        t = out["probe"]["seconds per 30 s of 384 channels"]
+        for what, key in (("`share=0.2`", "ranvier"), ("all samples", "ranvier, all samples")):
+            theirs = t["spikeinterface"]
+            costs.append((f"30 s of 384 ch, 30 kHz, {what} (SpikeInterface)", t[key], theirs, theirs / t[key]))
+    if len(costs) > 1:
+        parts.append(page.table(*costs))
+    if "recordings" in out:
+        rows = [(name, f"{r['channels']} ch x {r['seconds']:.0f} s",
+                 "; ".join(f"{n} {', '.join(v['reasons'])} ({100 * v['bad share']:.0f} %)"
+                           for n, v in r["ranvier"].items()) or "none",
+                 "; ".join(r["pyprep"]) or "none") for name, r in out["recordings"].items()]  # fmt: skip
+        parts.append(page.table(("recording", "", "Ranvier (how much of the time)", "pyprep"), *rows))
+    versions = ", ".join(f"{k} {v}" for k, v in out["versions"].items())
+    return "\n\n".join([*parts, f"{versions}; load of the machine {out['load'][0]:.1f}."])
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--markdown", nargs="?", const="-")
     parser.add_argument("--only", choices=["eeg", "probe", "recordings"])
     parser.add_argument("--rounds", type=int, default=1)
     given = parser.parse_args()
@@ -232,6 +276,9 @@ def main():
         out["recordings"] = recordings()
     if given.json:
         print(json.dumps(out, indent=1, default=str))
+        return
+    if given.markdown:
+        page.show("channels", markdown(out), given.markdown)
         return
     for title, part in out.items():
         print(f"\n{title}")

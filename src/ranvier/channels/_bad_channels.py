@@ -12,7 +12,7 @@ from ranvier.channels._criteria import REASONS
 from ranvier.channels._judge import BAD, GOOD, advance
 from ranvier.channels._judging import JudgeStage
 from ranvier.stage import EVENTS, Port, State, Tags
-from ranvier.stream import EVENT, Block, EventInfo, Events, Info, StreamInfo
+from ranvier.stream import EVENT, Block, EventInfo, Events, Info, StreamInfo, is_all_valid
 
 LABELS = {0: "good"} | {
     len(REASONS) * (verdict - 1) + r: f"{word}:{REASONS[r]}"
@@ -132,7 +132,9 @@ class BadChannels(JudgeStage):
             return block
         _, valid = state.design.mask.take(block.n)
         for a, b, bad in marks:
-            np.logical_and(block.valid[a:b], ~bad, out=valid[a:b])
+            valid[a:b] = ~bad
+        if not is_all_valid(block.valid):
+            valid &= block.valid
         return Block(block.data, block.start, valid)
 
 
