@@ -97,10 +97,13 @@ class Cues:
         return self.take()[1]
 
     def _said(self, row: Any) -> Said:
-        table: dict[str, Any] = {name: row[name].item() for name in row.dtype.names if name != "sample"}
-        table["label"] = self.info.labels[table["code"]]
-        table["place"], table["source"] = table["source"], self.info.sources[table["source"]]
-        return int(row["sample"]), table
+        return int(row["sample"]), {**said_of(self.info, row), "place": int(row["source"])}
+
+
+def said_of(info: EventInfo, row: Any) -> dict[str, Any]:
+    """Return what is to be written down of an event beside its sample, code and source by their names too."""
+    table: dict[str, Any] = {name: row[name].item() for name in row.dtype.names if name != "sample"}
+    return table | {"label": info.labels[table["code"]], "source": info.sources[table["source"]]}
 
 
 class _Followed:

@@ -14,7 +14,7 @@ from ranvier.act import Actuator, Approved, Command, Commands, Guard, Refused, n
 from ranvier.errors import RanvierError
 from ranvier.session._budget import Budget
 from ranvier.session._compose import find_align, lateness
-from ranvier.session._cues import Cues
+from ranvier.session._cues import Cues, said_of
 from ranvier.session._histogram import Histogram
 from ranvier.session._host import Spare
 from ranvier.session._intake import Intake
@@ -23,7 +23,7 @@ from ranvier.session._output import pack
 from ranvier.session._reader import Reader
 from ranvier.session._waiting import Together
 from ranvier.stage import Run, as_tuple
-from ranvier.stream import Block, Control, Events
+from ranvier.stream import Block, Control, EventInfo, Events
 
 TURN = 0.02  # s that the loop waits for samples before it looks after everything else
 LATE, AGAIN = 0.5, 0.25  # parts of the patience of an Align: who lags more is given up, who lags less is taken back
@@ -102,10 +102,13 @@ class Loop:
         self._empty = [np.zeros((0, *r.info.shape), r.info.dtype) for r in self.readers]
         self._ports: list[str] = ["signal"]
         self._heeds = False  # whether events enter the graph
+        self._telling: list[tuple[int, EventInfo]] = []  # places of the events that come out of it beside its decisions
+        self._beside: tuple[Any, ...] = ()
         self._align: Any = None  # path and stage
         self._clocked, self._arrived = 0, 0  # the port whose samples outputs are counted in; when its last came [ns]
         if run is not None:
             origin = as_tuple(run.info)[0].origin
+            self._telling = [(k, i) for k, i in enumerate(as_tuple(run.info)) if k and isinstance(i, EventInfo)]
             self._newest = origin.newest
             named = [r.info.name for r in self.readers]
             self._clocked = named.index(origin.source) if origin.source in named else 0
@@ -202,6 +205,8 @@ class Loop:
                 self._arrived = reader.arrival
             if first is not None and first.n:
                 self._decide(first, reader.arrival)
+            if self._telling and self.notes is not None:
+                self._tell()
             counts["blocks"] += 1
             counts["samples"] += n
             self.latency["compute"].add(done - begin)
@@ -215,7 +220,18 @@ class Loop:
         out = run.step(*self._chunks(port, block)) if len(self._ports) > 1 else run.step(block)
         if len(run.controls) != self._controls:
             self._write_controls()
-        return out if type(out) is Block else as_tuple(out)[0]
+        if type(out) is Block:
+            return out
+        first: Block
+        first, *_ = self._beside = as_tuple(out)
+        return first
+
+    def _tell(self) -> None:
+        """Write down the events that came out beside the decisions."""
+        for k, info in self._telling:
+            for row in self._beside[k].table:
+                newest = info.origin.newest(int(row["sample"]))
+                self._say("event", newest, {**said_of(info, row), "of": info.name}, self._clocked)
 
     def _mark(self, start: int, stop: int) -> None:
         """Take the events that are complete, and write down what was landed."""

@@ -50,7 +50,8 @@ class Session:
         by an `Align` are named like its ports).
     graph
         The fitted pipeline, as it was trained on recordings: it is fed numbers in their unit. If it ends with
-        `act.Map`, what comes before is the decision. None to record only.
+        `act.Map`, what comes before is the decision. Of a `Graph`, the first result is; events that it puts out beside
+        it, such as verdicts on channels, are recorded. None to record only.
     actuator, guard
         What is driven, and what every command must pass; a session that acts needs both.
     record
