@@ -133,6 +133,14 @@ def test_a_channel_that_stands_at_the_rail_is_saturated():
     assert said == {WHERE: "bad:saturated", 3: "bad:flat"}
 
 
+def test_a_rail_is_known_by_what_the_samples_are_not_by_the_mean_of_many():
+    x = np.random.default_rng(60).standard_normal((60_000, 4)).astype("f4")
+    x[30_000:, 1], x[30_000:, 2] = -187_500.0, 187_400.0
+    about = StreamInfo.signal(30_000, Channels.of(4, "spikes"))
+    said = verdicts(x, about, rail=187_500.0, band=(300.0, 3000.0), noise=12_000.0, correlation=0.0)
+    assert [(t, c, what) for t, c, what in said] == [(2.0, 1, "bad:saturated"), (2.0, 2, "bad:flat")]
+
+
 def test_other_kinds_and_ignored_reasons_are_not_judged():
     x = eeg(20, 250, 18)[:, :16]
     plant(x, "flat", 15, 0, 20 * 250, 250, 19)

@@ -72,7 +72,7 @@ class Criteria:
         """What a channel shows by itself."""
         excess[LOST] = h.lost
         still = h.range <= 0
-        railed = np.zeros(len(still), bool) if self.rail is None else np.abs(h.mean) >= self.rail * (1 - 1e-6)
+        railed = np.zeros(len(still), bool) if self.rail is None else np.abs(h.top) >= self.rail * (1 - 1e-6)
         excess[SATURATED] = np.where(still, 2.0 * railed, h.at_rail / AT_RAIL)
         excess[FLAT] = 2.0 * (still & ~railed)
 

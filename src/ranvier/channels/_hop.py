@@ -18,6 +18,7 @@ class Heard:
     mains: Array
     slow: Array
     fast: Array
+    top: Array
     range: Array
     at_rail: Array
     mean: Array
@@ -34,7 +35,7 @@ class Heard:
         mean, power = anchor + rows["sum"] / m, np.diag(product)[: len(n)]
         return cls(
             count=n, sd=np.sqrt(rows["all"] / m), mains=rows["mains"] / m, slow=power * stride / m,
-            fast=rows["fast"] / m, range=rows["top"] - rows["bottom"],
+            fast=rows["fast"] / m, top=anchor + rows["top"], range=rows["top"] - rows["bottom"],
             at_rail=(rows["tops"] + rows["bottoms"] - 2) / m, mean=mean, moved=np.abs(mean - before), power=power,
             product=product, lost=n < hop / 2,
         )  # fmt: skip
