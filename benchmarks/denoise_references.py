@@ -135,7 +135,7 @@ def steps():
         "CommonReference": CommonReference(),
         "RobustReference, fade 0": RobustReference(fade=0.0),
         "RobustReference, fade 50 ms": RobustReference(),
-        "Reref laplacian": Reref("laplacian"),
+        "CommonReference, median": CommonReference("median"),
         "Laplacian, fade 0": Laplacian(fade=0.0),
         "Laplacian, fade 50 ms": Laplacian(),
         "nothing": Interpolate(fade=0.0, mark=True),

@@ -31,7 +31,6 @@ STAGES = [
     CommonReference("median", by="group"),
     Reref("bipolar", pairs=(("C3", "Cz"), ("C4", "Cz"))),
     Reref("channel", reference=("M1", "O1")),
-    Reref("laplacian", weights="distance"),
     LocalReference(outer=0.02, neighbours=3),
     LocalReference(outer=0.02, neighbours=2, fade=0.0),
     Laplacian(neighbours=2, weights="distance", fade=0.004),

@@ -148,8 +148,8 @@ class Laplacian(Neighbourly):
 
     Notes
     -----
-    As `LocalReference`: *in*, *out*, delay 0, support and settle two fades, portable. ``Reref("laplacian")`` is the
-    same without a memory: it changes over at once, and also takes streams with one sample an event.
+    As `LocalReference`: *in*, *out*, delay 0, support and settle two fades, portable. With ``fade=0`` it has no memory
+    and changes over at once.
 
     Raises
     ------
@@ -158,7 +158,8 @@ class Laplacian(Neighbourly):
 
     References
     ----------
-    Hjorth, Electroencephalogr Clin Neurophysiol 39 (1975) 526-530.
+    Hjorth, Electroencephalogr Clin Neurophysiol 39 (1975) 526-530 (Laplacian from neighbours).
+    McFarland et al., Electroencephalogr Clin Neurophysiol 103 (1997) 386-394 (small Laplacian for control).
     """
 
     neighbours: int = 4

@@ -38,8 +38,11 @@ class CommonReference(LevelStage):
     -----
     *In*: signal ``(n,)``, or one sample an event. *Out*: the same channels and units; float32 (float64
     for float64). At each instant the reference is that of the electrodes valid at that instant; a channel
-    is valid where it was valid and its reference has at least `least` electrodes. Delay 0, support 1,
-    settle 0. Portable: the mean's order of summation is defined (`ranvier.kernels._reference`).
+    is valid where it was valid and its reference has at least `least` electrodes. Nothing is remembered, so
+    nothing fades when an electrode is lost: the mean then steps by its offset over their number (behind a
+    high-pass there is none; ``RobustReference("none")`` is this mean with a fade), the median by no more than half of
+    the gap to the next value in order, whatever the lost one was. Delay 0, support 1, settle 0. Portable: the mean's
+    order of summation is defined (`ranvier.kernels._reference`).
 
     Raises
     ------

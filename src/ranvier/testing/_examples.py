@@ -159,7 +159,6 @@ EXAMPLES: dict[str, Callable[[], list[Example]]] = {
     "channels.Reref": lambda: [
         (channels.Reref("bipolar", pairs=(("C3", "Cz"), ("C4", "Cz"))), eeg()),
         (channels.Reref("channel", reference=("O1", "O2")), eeg(np.float64)),
-        (channels.Reref("laplacian", neighbours=2), eeg(np.int16)),
     ],
     "channels.RobustReference": plain(channels.RobustReference),
     "channels.Scale": plain(lambda: channels.Scale(0.195)),
