@@ -76,7 +76,8 @@ class Spatial(BlockStage):
 
     @final
     def prepare(self, info: StreamInfo) -> State:
-        from ranvier.kernels._spread import TILE, spread
+        from ranvier.kernels._spread import spread
+        from ranvier.kernels._tile import TILE
 
         out, plan = self.describe(info), self.plan(info)
         design = Design(self, plan, self.samples(info), spread[out.dtype], Scratch(out.shape, out.dtype), TILE)

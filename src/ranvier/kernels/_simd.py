@@ -81,6 +81,23 @@ def make_load(source: str, kind: str, width: int) -> Any:
     return load
 
 
+def make_load_like(width: int) -> Any:
+    """Make ``load(address, one)``: `width` neighbours of the type of `one` in memory."""
+
+    @intrinsic  # type: ignore[untyped-decorator]
+    def load(typing: Any, address: Any, one: Any) -> Any:
+        vector = Vector("f4" if one == types.float32 else "f8", width)
+
+        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            value = builder.load(_pointer(builder, args[0], vector.llvm))
+            value.align = BYTES[vector.kind]
+            return value
+
+        return vector(types.intp, one), codegen
+
+    return load
+
+
 def make_load_mask(width: int) -> Any:
     """Make ``load_mask(address)``: `width` neighbouring truth bytes as lanes."""
     vector = Vector("b1", width)

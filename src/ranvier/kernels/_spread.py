@@ -12,8 +12,12 @@ import numpy as np
 from numba import boolean, int32, int64, types, void
 
 from ranvier.kernels._jit import kernel, njit
+from ranvier.kernels._simd import make_load_like, store
+from ranvier.kernels._tile import TILE, hold, lay, put
+from ranvier.kernels.ops import fma, like
 
-TILE = 64  # samples at a time
+LANES = 16
+_load = make_load_like(LANES)
 
 
 def _rows(kind: Any, n: int) -> Any:
@@ -68,9 +72,9 @@ def spread(
     old, share = np.zeros(TILE, x.dtype), np.ones(TILE, x.dtype)
     for base in range(0, len(x), TILE):
         n = min(TILE, len(x) - base)
-        _lay(x[base : base + n], laid)
+        lay(x[base : base + n], laid)
         if masked:
-            _hold(ok[base : base + n], laid, good, held, whole)
+            hold(ok[base : base + n], laid, good, held, whole)
         else:
             held[:] = x[base + n - 1]
         for t in range(n):
@@ -83,11 +87,15 @@ def spread(
                 for t in range(fading):
                     sums[r, t] = old[t] + share[t] * (sums[r, t] - old[t])
             if careful:
-                for t in range(n):
-                    fine[r, t] = True
-                sure[r] = _count(good, whole, other, weights[1], row[r], row[r + 1], least[1, r], fine[r], n)
-                if fading > 0 and moves[r]:
-                    sure[r] &= _count(good, whole, other, weights[0], row[r], row[r + 1], least[0, r], fine[r], fading)
+                both_sets = fading > 0 and moves[r]
+                sure[r] = _enough(whole, other, weights[1], row[r], row[r + 1], least[1, r])
+                if both_sets:
+                    sure[r] &= _enough(whole, other, weights[0], row[r], row[r + 1], least[0, r])
+                if not sure[r]:
+                    fine[r] = True
+                    _lack(good, whole, other, weights[1], row[r], row[r + 1], least[1, r], fine[r], n)
+                    if both_sets:
+                        _lack(good, whole, other, weights[0], row[r], row[r + 1], least[0, r], fine[r], fading)
         if careful:
             w[base : base + n] = True
         for c in range(channels):
@@ -103,93 +111,56 @@ def spread(
                     done[c, t] = laid[c, t] - sums[r, t]
             if careful and not (whole[c] and (r < 0 or sure[r])):
                 for t in range(n):
-                    known = r < 0 or fine[r, t]
-                    w[base + t, c] = known and (good[c, t] or (fill and r >= 0))
-                    if not (known and (good[c, t] or (replace and r >= 0))):
+                    known, own = r < 0 or sure[r] or fine[r, t], whole[c] or good[c, t]
+                    w[base + t, c] = known and (own or (fill and r >= 0))
+                    if not (known and (own or (replace and r >= 0))):
                         done[c, t] = zero
-        _put(done, y[base : base + n])
-
-
-@njit  # type: ignore[untyped-decorator]
-def _lay(x: Any, laid: Any) -> None:
-    """Lay samples out channel by channel; four at a time, which costs a third of one at a time."""
-    n = len(x)
-    for t in range(0, n - 3, 4):
-        for c in range(x.shape[1]):
-            laid[c, t], laid[c, t + 1], laid[c, t + 2], laid[c, t + 3] = x[t, c], x[t + 1, c], x[t + 2, c], x[t + 3, c]
-    for t in range(n - n % 4, n):
-        for c in range(x.shape[1]):
-            laid[c, t] = x[t, c]
-
-
-@njit  # type: ignore[untyped-decorator]
-def _put(done: Any, y: Any) -> None:
-    """Lay channels out sample by sample: the way back."""
-    n = len(y)
-    for t in range(0, n - 3, 4):
-        for c in range(y.shape[1]):
-            y[t, c], y[t + 1, c], y[t + 2, c], y[t + 3, c] = done[c, t], done[c, t + 1], done[c, t + 2], done[c, t + 3]
-    for t in range(n - n % 4, n):
-        for c in range(y.shape[1]):
-            y[t, c] = done[c, t]
-
-
-@njit  # type: ignore[untyped-decorator]
-def _hold(ok: Any, laid: Any, good: Any, held: Any, whole: Any) -> None:
-    """Put the last valid value of each channel in the place of those that are invalid."""
-    n = len(ok)
-    whole[:] = True
-    for t in range(n):
-        for c in range(len(held)):
-            whole[c] &= ok[t, c]
-    for c in range(len(held)):
-        if whole[c]:
-            for t in range(n):
-                good[c, t] = True
-            held[c] = laid[c, n - 1]
-            continue
-        for t in range(n):
-            good[c, t] = ok[t, c]
-            if good[c, t]:
-                held[c] = laid[c, t]
-            else:
-                laid[c, t] = held[c]
+        put(done, y[base : base + n])
 
 
 @njit  # type: ignore[untyped-decorator]
 def _sum(laid: Any, other: Any, weight: Any, first: int, after: int, total: Any, n: int) -> None:
-    """Write the weighted sum of channels, one after the other in the order of the list; four in one pass."""
-    for t in range(n):
-        total[t] = 0
-    i = first
-    while i + 4 <= after:
-        a, b, c, d = laid[other[i]], laid[other[i + 1]], laid[other[i + 2]], laid[other[i + 3]]
-        p, q, u, v = weight[i], weight[i + 1], weight[i + 2], weight[i + 3]
-        for t in range(n):
-            total[t] = (((total[t] + p * a[t]) + q * b[t]) + u * c[t]) + v * d[t]
-        i += 4
-    while i < after:
-        a, p = laid[other[i]], weight[i]
-        for t in range(n):
-            total[t] += p * a[t]
-        i += 1
+    """Write the weighted sum of channels, one after the other in the order of the list; a tile in registers."""
+    nothing = laid.dtype.type(0)
+    size, step = LANES * laid.itemsize, TILE * laid.itemsize
+    x, y = laid.ctypes.data, total.ctypes.data
+    zero = like(_load(y, nothing), 0.0)
+    if n <= TILE // 2:
+        for g in range(0, n * laid.itemsize, size):
+            a = zero
+            for i in range(first, after):
+                a = fma(like(zero, weight[i]), _load(x + other[i] * step + g, nothing), a)
+            store(y + g, a)
+        return
+    a, b, c, d = zero, zero, zero, zero
+    for i in range(first, after):
+        k, p = like(zero, weight[i]), x + other[i] * step
+        a, b = fma(k, _load(p, nothing), a), fma(k, _load(p + size, nothing), b)
+        c, d = fma(k, _load(p + 2 * size, nothing), c), fma(k, _load(p + 3 * size, nothing), d)
+    store(y, a)
+    store(y + size, b)
+    store(y + 2 * size, c)
+    store(y + 3 * size, d)
 
 
 @njit  # type: ignore[untyped-decorator]
-def _count(
+def _enough(whole: Any, other: Any, weight: Any, first: int, after: int, least: int) -> bool:
+    """Say whether at least so many of the channels with a weight are valid throughout."""
+    count, i = 0, first
+    while count < least and i < after:
+        count += weight[i] != 0 and whole[other[i]]
+        i += 1
+    return count >= least
+
+
+@njit  # type: ignore[untyped-decorator]
+def _lack(
     good: Any, whole: Any, other: Any, weight: Any, first: int, after: int, least: int, fine: Any, n: int
-) -> bool:
-    """Mark where fewer than `least` of the channels with a weight are valid; say whether that is nowhere."""
-    sure = 0
-    for i in range(first, after):
-        sure += weight[i] != 0 and whole[other[i]]
-    if sure >= least:
-        return True
-    never = True
+) -> None:
+    """Mark where fewer than `least` of the channels with a weight are valid."""
     for t in range(n):
         count = 0
         for i in range(first, after):
-            count += weight[i] != 0 and good[other[i], t]
+            count += weight[i] != 0 and (whole[other[i]] or good[other[i], t])
         if count < least:
-            fine[t] = never = False
-    return never
+            fine[t] = False
