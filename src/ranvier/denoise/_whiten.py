@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from ranvier.stream import Array, Block, Info, StreamInfo, is_all_valid
 MEDIAN_OF_ONE_SIGMA = 0.6744897501960817  # median of |x| for a normal x with a standard deviation of 1
 SELDOM = 0.5  # share of the calibration that a channel must be valid for
 PIECE = 16384  # samples that are looked at together
+TILE = 64  # samples that are whitened together
 
 
 @final
@@ -170,9 +171,11 @@ class Whitened(BlockStage):
         n, most = len(self.matrix), int((self.matrix != 0).sum(axis=1).max())
         scratch = Scratch(out.shape, out.dtype)
         if 2 * most > n:
-            from ranvier.kernels._linear import linear
+            from ranvier.kernels._products import add_products, padded
 
-            return State((linear[out.dtype], None, np.ascontiguousarray(self.matrix.T, float), np.zeros(n), scratch))
+            turned, weight = padded(n, TILE), padded(n, n)
+            weight[:n, :n] = self.matrix.T
+            return State((add_products, None, weight, (turned, padded(TILE, n)), scratch))
         from ranvier.kernels._neighbours import neighbours
 
         used = np.sort(np.argsort(self.matrix == 0, axis=1, kind="stable")[:, :most], axis=1)  # in order of channels
@@ -181,12 +184,12 @@ class Whitened(BlockStage):
         return State((neighbours[out.dtype], *lists, None, scratch))
 
     def step(self, state: State, block: Block) -> Block:
-        kernel, other, weight, bias, scratch = state.design
+        kernel, other, weight, room, scratch = state.design
         y, w = scratch.take(block.n)
         x = np.ascontiguousarray(block.data, y.dtype)
         masked = not is_all_valid(block.valid)
         if other is None:
-            kernel(np.where(block.valid, x, 0) if masked else x, np.ones(block.n, bool), weight, bias, y)
+            _through(kernel, np.where(block.valid, x, 0) if masked else x, weight, *room, y)
         else:
             kernel(x, np.ascontiguousarray(block.valid) if masked else w, masked, other, weight, y)
         if not masked:
@@ -194,3 +197,13 @@ class Whitened(BlockStage):
         w[...] = block.valid
         y[~w] = 0
         return Block(y, block.start, w)
+
+
+def _through(add_products: Any, x: Array, weight: Array, turned: Array, total: Array, y: Array) -> None:
+    """Write ``x @ weight`` a few samples at a time, each sum in the order of the channels."""
+    n = x.shape[1]
+    for a in range(0, len(x), TILE):
+        m = min(TILE, len(x) - a)
+        turned[:n, :m] = x[a : a + m].T
+        add_products(turned, weight, n, total, m, n, False, True)
+        y[a : a + m] = total[:m, :n]
