@@ -1,4 +1,6 @@
-"""References, estimates and deskewing beside MNE and SpikeInterface: python benchmarks/denoise_references.py [--json]
+"""References, estimates, deskewing and whitening beside MNE and SpikeInterface.
+
+    python benchmarks/denoise_references.py [--json] [--markdown [PAGE]]
 
 First how far we are from them where they say the same (a mask that does not change), in single precision; then what a
 lost electrode does to the others; then CPU time of the thread for 10 ms, in turns, medians. Needs mne, spikeinterface.
@@ -6,11 +8,13 @@ lost electrode does to the others; then CPU time of the thread for 10 ms, in tur
 
 import argparse
 import json
+import os
 import time
 from importlib.metadata import version
 
 import mne
 import numpy as np
+import page
 import spikeinterface as si
 import spikeinterface.preprocessing as sp
 from probeinterface import Probe
@@ -24,8 +28,10 @@ from ranvier.channels import (
     Reref,
     RobustReference,
 )
-from ranvier.stage import Run
-from ranvier.stream import Block, Channels, StreamInfo
+from ranvier.denoise import Whiten
+from ranvier.features import RejectSimultaneous
+from ranvier.stage import Run, Samples
+from ranvier.stream import EVENT, Block, Channels, EventInfo, Events, StreamInfo
 
 SEED = 5303
 RATE = 30_000
@@ -124,6 +130,75 @@ def against_spikeinterface():
         yield f"phase_shift, the truth, {low}-{high} Hz, of rms", (shifted - true)[inside] / rms
 
 
+def shared_noise(n=384, seconds=1.0):
+    """Return a probe whose noise neighbours share, SpikeInterface's view of it, and that noise's covariance."""
+    info, x, recording = probe(n, seconds=seconds)
+    rng = np.random.default_rng(SEED)
+    near = 0.7 ** (np.abs(np.subtract.outer(np.arange(n), np.arange(n))) / 2)
+    mix = np.linalg.cholesky(near) * 10
+    x = (rng.standard_normal(x.shape) @ mix.T).astype("f4")
+    made = si.NumpyRecording(x, RATE)
+    made = made.set_probe(recording.get_probe()) or made
+    return info, x, made, mix @ mix.T
+
+
+def fitted(info, x, **how):
+    """Return a whitening stage learned from all samples."""
+    return Whiten(**how).fit_samples(info, Samples(x=x, y=np.zeros(len(x)), trial=np.zeros(len(x), np.int64)))
+
+
+def whitening():
+    """Yield (what, differences): where definitions agree, and what is left of the noise where spikes were learned from.
+
+    Theirs goes through the same samples, all of them; spikes are 0.5 ms of -150 uV, 20 a second on every channel.
+    """
+    info, x, made, noise = shared_noise(64, 2.0)
+    whole = {"num_chunks_per_segment": 1, "chunk_size": len(x), "seed": 0}
+    theirs = sp.whiten(made, dtype="float32", mode="global", **whole).get_traces()
+    yield "Whiten (no threshold), whiten global", flow(fitted(info, x, threshold=1e5, floor=0.0), info, x).data - theirs
+    theirs = sp.whiten(made, dtype="float32", mode="local", radius_um=45.0, **whole).get_traces()
+    ours = flow(fitted(info, x, threshold=1e5, floor=0.0, neighbours=8), info, x).data
+    inside = slice(4, -4)  # the ends of the probe have fewer within a radius
+    yield "Whiten 8 nearest, whiten local 45 um, but the ends", (ours - theirs)[:, inside]
+    rng, spiky = np.random.default_rng(SEED), x.copy()
+    for c in range(64):
+        for at in rng.integers(20, len(x) - 40, 40):
+            spiky[at : at + 15, c] -= 150
+    made = si.NumpyRecording(spiky, RATE)
+    away = np.eye(64)
+    left = fitted(info, spiky).matrix
+    yield "Whiten, noise left correlated, spikes in the calibration", left @ noise @ left.T - away
+    left = sp.whiten(made, dtype="float32", mode="global", **whole)._kwargs["W"]
+    left = np.array(left).T
+    yield "whiten, the same", left @ noise @ left.T - away
+
+
+def artefacts():
+    """Yield (what, shares [%]): what `RejectSimultaneous` leaves out of a scene in which it is known what each is.
+
+    64 channels, 20 s: neurons of 5 spikes a second on each, 20 of them seen on 8 neighbours too; 40 artefacts on 40
+    channels, jitter of 0.1 ms.
+    """
+    rng, n, length = np.random.default_rng(SEED), 64, 20 * RATE
+    rows = []  # sample, channel, what: 0 neuron, 1 neuron seen by neighbours, 2 artefact
+    for c in range(n):
+        rows += [(t, c, 0) for t in rng.integers(0, length, 100)]
+    for first in rng.integers(0, n - 8, 20):
+        rows += [(t + k % 2, first + k, 1) for t in rng.integers(0, length - 9, 100) for k in range(8)]
+    for t in rng.integers(0, length - 9, 40):
+        rows += [(t + rng.integers(0, 4), c, 2) for c in rng.choice(n, 40, replace=False)]
+    rows = sorted({(t, c): (t, c, what) for t, c, what in rows}.values())
+    table = np.zeros(len(rows), EVENT)
+    table["sample"], table["source"], what = np.array(rows).T
+    info = EventInfo.of(StreamInfo.signal(RATE, n), {0: "spike"}, sources=tuple(f"AP{i}" for i in range(n)))
+    run = Run(RejectSimultaneous(), info)
+    kept = run.push(Events(0, length + 100, table)).table
+    there = {(e["sample"], e["source"]) for e in kept}
+    gone = np.array([(t, c) not in there for t, c, _ in rows])
+    for k, name in enumerate(("spikes of neurons", "spikes that 8 neighbours see", "artefacts on 40 of 64 channels")):
+        yield f"RejectSimultaneous leaves out of {name} [%]", np.array(100 * gone[what == k].mean())
+
+
 def steps():
     """Yield (what, jumps from sample to sample of the healthy electrodes), while one is lost and comes back."""
     info, x, _ = head()
@@ -175,19 +250,54 @@ def costs():
                 taken[key].append(1e3 * (time.thread_time() - before))
         for (name, what), ms in taken.items():
             yield f"1,024 ch, {rate} Hz: {name}, {what}", float(np.median(ms[5:])), float(min(ms))
+    info, x, made, _ = shared_noise()
+    stages = {"all": fitted(info, x, threshold=1e5), "9 nearest": fitted(info, x, threshold=1e5, neighbours=9)}
+    theirs = sp.whiten(made, dtype="float32", mode="global")
+    runs, taken = {k: Run(s, info) for k, s in stages.items()}, {k: [] for k in ("all", "9 nearest", "SpikeInterface")}
+    for k in range(TURNS):
+        begin, end = 300 * (k % 90), 300 * (k % 90 + 1)
+        for name, run in runs.items():
+            before = time.thread_time()
+            run.step(Block(x[begin:end], 300 * k))
+            taken[name].append(1e3 * (time.thread_time() - before))
+        before = time.thread_time()
+        theirs.get_traces(start_frame=begin, end_frame=end)
+        taken["SpikeInterface"].append(1e3 * (time.thread_time() - before))
+    for name, ms in taken.items():
+        yield f"384 ch, 30000 Hz: Whiten, {name}", float(np.median(ms[5:])), float(min(ms))
+
+
+def markdown(found):
+    """Return the tables."""
+    first = [(r["what"], r["largest"]) for r in found["rows"] if "largest" in r]
+    parts = [page.table(("what against what", "largest difference [uV, or of rms]"),
+                        *(r for r in first if "step" not in r[0] and "[%]" not in r[0] and "noise left" not in r[0]
+                          and r[0] != "whiten, the same"))]  # fmt: skip
+    others = [r for r in first if "step" in r[0] or "[%]" in r[0] or "noise left" in r[0] or r[0] == "whiten, the same"]
+    parts.append(page.table(("what", "figure"), *others))
+    costs = [r for r in found["rows"] if "median_ms" in r]
+    parts.append(page.table(("CPU time of 10 ms of data [ms]", "median", "least"),
+                            *((r["what"], r["median_ms"], r["least_ms"]) for r in costs)))  # fmt: skip
+    versions = ", ".join(f"{k} {v}" for k, v in found["versions"].items())
+    return "\n\n".join([*parts, f"{versions}; load of the machine {found['load'][0]:.1f}."])
 
 
 def main():
     """Print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true")
-    as_json = parser.parse_args().json
-    rows = [{"what": w, "largest": float(np.abs(d).max())} for f in (against_mne, against_spikeinterface, steps)
-            for w, d in f()]  # fmt: skip
+    parser.add_argument("--markdown", nargs="?", const="-")
+    given = parser.parse_args()
+    parts = (against_mne, against_spikeinterface, whitening, steps, artefacts)
+    rows = [{"what": w, "largest": float(np.abs(d).max())} for f in parts for w, d in f()]
     rows += [{"what": w, "median_ms": a, "least_ms": b} for w, a, b in costs()]
     versions = {p: version(p) for p in ("mne", "spikeinterface", "numpy", "numba")}
-    if as_json:
-        print(json.dumps({"versions": versions, "rows": rows}, indent=1))
+    found = {"versions": versions, "load": os.getloadavg(), "rows": rows}
+    if given.json:
+        print(json.dumps(found, indent=1))
+        return
+    if given.markdown:
+        page.show("references", markdown(found), given.markdown)
         return
     print(*(f"{p} {v}" for p, v in versions.items()), sep=", ")
     for row in rows:
