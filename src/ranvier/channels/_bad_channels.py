@@ -55,8 +55,8 @@ class BadChannels(JudgeStage):
     ignore
         Reasons that are not looked for.
     share
-        Of each hop that is listened to, from its begin: 1 for EEG; 0.2 is enough for spikes at 30 kHz and costs a
-        third. Below 1, filters begin anew at each hop, so that the stretch needs to be many periods of ``band[0]``.
+        Of each hop that is listened to, from its begin: 1 for EEG; 0.2 is enough for spikes at 30 kHz and costs
+        half. Below 1, filters begin anew at each hop, so that the stretch needs to be many periods of ``band[0]``.
 
     Notes
     -----
