@@ -81,7 +81,7 @@ class BadChannels(JudgeStage):
     drifting        mean moves by 2 usual amplitudes a second, and 5 times as fast as usual
     uncorrelated    largest correlation with the six nearest below `correlation`; where positions are not known, the
                     one that a twentieth of all channels lie above
-    unpredicted     median correlation with what subsets predict (spherical splines) below 0.6; needs 16 on a head
+    unpredicted     median correlation with what subsets predict (spherical splines) below 0.6; needs 32 on a head
     deviant         amplitude beyond `deviation`
     =============== =================================================================================================
 

@@ -9,7 +9,7 @@ import numpy as np
 from ranvier.stream import Array, Channels
 
 SUBSET = 0.25  # share of the channels in a subset
-LEAST = 16  # channels that it takes
+LEAST = 32  # channels that it takes: a quarter of 16 does not tell the others of a clean head apart
 FEWEST = 5  # predictions that a median is taken of
 ORDER, TERMS = 4, 50  # of the spline, and of its series
 ROUND = 0.15  # how far from a sphere positions may lie, in radii

@@ -10,7 +10,6 @@ from ranvier.stream import Channels, StreamInfo
 ELECTRODES = ("eeg", "ecog", "seeg", "dbs", "lfp", "spikes")
 REFERENCES = ("eog", "emg", "motion", "ref")
 SPIKE_RATE = 10_000.0  # from which on electrodes in the brain are recorded for their spikes [Hz]
-DENSE = 32  # electrodes from which on a quarter of them predicts the others: of 16 clean ones it fails to predict 9
 SLOWEST = 64.0  # rate that judging channels takes [Hz]
 MASKED = ("lost",)  # the mask says so already, and where a filter settles it would hide what else is wrong
 FIELD_IGNORES = ("uncorrelated", "unpredicted", "deviant", "lead-off")  # contacts in the brain need not be alike
@@ -50,9 +49,8 @@ class Profile:
             band, noise = (300.0, 3000.0), 12000.0
             return ChannelVerdicts(band=band, noise=noise, mains=mains, ransac=0, share=0.2, ignore=MASKED)
         band = (1.0, min(40.0, 0.4 * self.rate))
-        ransac = 25 if len(self.electrodes) >= DENSE else 0
         ignore = (*MASKED, *(FIELD_IGNORES if self.kind == "field" else ()))
-        return ChannelVerdicts(band=band, mains=mains, ransac=ransac, ignore=ignore)
+        return ChannelVerdicts(band=band, mains=mains, ignore=ignore)
 
     @property
     def corner(self) -> float:
