@@ -18,6 +18,7 @@ ELECTRODES = ("eeg", "ecog", "seeg", "dbs", "lfp")
 LOWEST, HIGHEST = -3.5, 5.5  # robust deviations between which the power of a clean stretch lies (clean_rawdata)
 BAD_SHARE = 0.075  # of channels that may lie outside in a clean stretch (clean_rawdata)
 FEWEST = 10  # clean stretches that calibration needs
+SHRINK = 0.01  # part of its own power that is added to each channel: linked electrodes may come apart
 RIDGE = 1e-6  # part of the mean variance that is added, so that a common reference leaves no hole
 NORMAL = 1.4826  # standard deviations in a median absolute deviation
 
@@ -51,7 +52,7 @@ class ASR(Estimator):
     Chang, Hsu, Pion-Tonachini & Jung, IEEE Trans. Biomed. Eng. 67 (2020) 1114-1121 (the cutoff).
     """
 
-    cutoff: float = 10.0
+    cutoff: float = 8.0
     window: float = 0.5
     lookahead: float = 0.25
     hop: float = 0.05
@@ -76,7 +77,7 @@ class ASR(Estimator):
                 "Give longer trials, or a longer recording at rest."
             )
         covariance = self._mean(clean)
-        covariance += RIDGE * np.trace(covariance) / len(which) * np.eye(len(which))
+        covariance += SHRINK * np.diag(np.diag(covariance))
         return SubspaceReconstruction(
             np.ascontiguousarray(covariance), self._threshold(clean.reshape(len(clean), -1, len(which)), covariance),
             tuple(info.channels.names[i] for i in which), Contract.of(info),
