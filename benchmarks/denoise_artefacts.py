@@ -25,8 +25,8 @@ from ranvier import denoise, record
 from ranvier.stage import Run
 from ranvier.stream import Block, Channels, StreamInfo, Trials
 
-GRID = (3.0, 5.0, 8.0, 12.0, 20.0, 30.0, 50.0, 100.0)
-HELD_OUT = (5201, 5202, 5203, 5204, 5205)  # first looked at when all was chosen
+GRID = (3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 12.0, 15.0, 20.0, 30.0, 50.0)
+HELD_OUT = (5301, 5302, 5303, 5304, 5305)  # first looked at when all was chosen
 EDGE = 0.5  # not scored at both ends of the second half [s]
 PEERS = ("meegkit", "asrpy", "eegprep", "numpy")
 
@@ -126,8 +126,9 @@ METHODS = {  # name: whether it has a cutoff, and what makes it ready
     "RLS motion": (False, adaptive(denoise.RLS(("motion",), taps=8))),
     "LMS motion": (False, adaptive(denoise.LMS(("motion",), taps=8))),
     "RLS EOG": (False, adaptive(denoise.RLS(("eog",)))),
-    "RLS motion and EOG": (False, adaptive(denoise.RLS(("motion",), taps=8) | denoise.RLS(("eog",)))),
-    "RLS motion, then ASR": (True, asr(denoise.RLS(("motion",), taps=8))),
+    "LMS EOG": (False, adaptive(denoise.LMS(("eog",)))),
+    "RLS motion, RLS EOG": (False, adaptive(denoise.RLS(("motion",), taps=8) | denoise.RLS(("eog",)))),
+    "both, then ASR": (True, asr(denoise.RLS(("motion",), taps=8) | denoise.RLS(("eog",)))),
 }
 
 
@@ -226,9 +227,8 @@ def main():
     if given.json:
         rows, sweeps = [r for f in found for r in f[1]], {f[0]: f[2] for f in found}
         with open(given.json, "w") as f:
-            json.dump(
-                {"schema": 1, "rows": rows, "sweeps": sweeps, "failed": failed, "versions": versions, "tuning": SEEDS}, f
-            )
+            beside = {"failed": failed, "versions": versions, "tuning": SEEDS}
+            json.dump({"schema": 1, "rows": rows, "sweeps": sweeps, **beside}, f)
 
 
 if __name__ == "__main__":
