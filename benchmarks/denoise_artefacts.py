@@ -3,8 +3,9 @@
     python benchmarks/denoise_artefacts.py [--markdown] [--json FILE] [--jobs 2] [--methods ASR] [--quick]
 
 Everybody's cutoff is swept over one grid on the tuning seeds; the one with the lowest RMSE, averaged over scenes and
-seeds, is scored on seeds that nothing was chosen on. Peers work on the whole second half at once; ours is fed 32
-samples at a time, calibration and all, and its delay taken off. Peers that are not installed, or fail, are named.
+seeds, is scored on seeds that nothing was chosen on, and on the scene of everything, which is not tuned on. Peers work
+on the whole second half at once; ours is fed 32 samples at a time, calibration and all, and its delay taken off. Peers
+that are not installed, or fail, are named.
 """
 
 import argparse
@@ -25,8 +26,9 @@ from ranvier import denoise, record
 from ranvier.stage import Run
 from ranvier.stream import Block, Channels, StreamInfo, Trials
 
-GRID = (3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 12.0, 15.0, 20.0, 30.0, 50.0)
-HELD_OUT = (5301, 5302, 5303, 5304, 5305)  # first looked at when all was chosen
+GRID = (3.0, 5.0, 6.0, 8.0, 10.0, 15.0, 20.0, 30.0)
+TUNING = SEEDS[:2]
+HELD_OUT = (5301, 5302, 5303)  # first looked at when all was chosen
 EDGE = 0.5  # not scored at both ends of the second half [s]
 PEERS = ("meegkit", "asrpy", "eegprep", "numpy")
 
@@ -83,13 +85,18 @@ def meegkit(method, **options):
     return fitted
 
 
-def asrpy(scene, cutoff):
+def mend_asrpy():
+    """Let asrpy 0.0.8 run: it makes a whole number of an array of one, which numpy no longer does."""
     from asrpy import asr_utils
-    from asrpy.asr import asr_calibrate, asr_process
 
-    # asrpy 0.0.8 makes a whole number of an array of one, which numpy no longer does: give it the number
     single = lambda a: np.diff(a) if np.size(a) != 2 else np.diff(a)[0]  # noqa: E731
     asr_utils.np = types.SimpleNamespace(**{**vars(np), "diff": single})
+
+
+def asrpy(scene, cutoff):
+    from asrpy.asr import asr_calibrate, asr_process
+
+    mend_asrpy()
     m, t = asr_calibrate(scene.calibration.T, scene.rate, cutoff=cutoff)
     late = int(0.25 * scene.rate)
 
@@ -166,7 +173,7 @@ def rows_of(asked):
         with contextlib.redirect_stdout(io.StringIO()):
             for cutoff in grid if swept else ():
                 fitted[cutoff] = make_ready(make("none", 0, base), cutoff)
-                scenes = (make(k, s, base) for k in kinds for s in tuning)
+                scenes = (make(k, s, base) for k in kinds if k != "all" for s in tuning)
                 sweep[cutoff] = float(np.mean([score(s, fitted[cutoff](s))["rmse"] for s in scenes]))
             best = min(sweep, key=sweep.__getitem__) if swept else None
             ready = fitted[best] if swept else make_ready(make("none", 0, base), None)
@@ -214,7 +221,7 @@ def main():
     options.add_argument("--quick", action="store_true", help="one seed each: to see that it runs")
     given = options.parse_args()
     wanted = [m for m in METHODS if not given.methods or any(m.startswith(g) for g in given.methods)]
-    seeds = [s[: 1 if given.quick else None] for s in (SEEDS, HELD_OUT)]
+    seeds = [s[: 1 if given.quick else None] for s in (TUNING, HELD_OUT)]
     with multiprocessing.get_context("spawn").Pool(given.jobs) as pool:
         found = pool.map(rows_of, [(m, given.kinds, *seeds, GRID) for m in wanted], chunksize=1)
     print(table(found, given.kinds, given.markdown))
@@ -227,7 +234,7 @@ def main():
     if given.json:
         rows, sweeps = [r for f in found for r in f[1]], {f[0]: f[2] for f in found}
         with open(given.json, "w") as f:
-            beside = {"failed": failed, "versions": versions, "tuning": SEEDS}
+            beside = {"failed": failed, "versions": versions, "tuning": TUNING}
             json.dump({"schema": 1, "rows": rows, "sweeps": sweeps, **beside}, f)
 
 

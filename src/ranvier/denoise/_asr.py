@@ -20,6 +20,7 @@ BAD_SHARE = 0.075  # of channels that may lie outside in a clean stretch (clean_
 FEWEST = 10  # clean stretches that calibration needs
 SHRINK = 0.01  # part of its own power that is added to each channel: linked electrodes may come apart
 RIDGE = 1e-6  # part of the mean variance that is added, so that a common reference leaves no hole
+DEVIATION = 0.125  # of the largest amplitude in any direction, in parts of its median: of clean EEG .12 to .13
 NORMAL = 1.4826  # standard deviations in a median absolute deviation
 
 
@@ -31,8 +32,8 @@ class ASR(Estimator):
     Parameters
     ----------
     cutoff
-        How many deviations above the amplitude of clean signal an artefact begins: 10 in Riemannian terms; 5 to 20 in
-        Euclidean ones, below which brain signal suffers.
+        How many deviations above the amplitude of clean signal an artefact begins: 10 in Riemannian terms (8 takes more
+        of blinks, and some of the brain in noisy recordings); 5 to 20 in Euclidean ones.
     window, lookahead, hop, method, share
         Of the `SubspaceReconstruction` that it becomes.
 
@@ -43,8 +44,15 @@ class ASR(Estimator):
     (drift, blinks and muscle up, rhythms down) and cut into windows. Windows in which more than 7.5 % of the channels
     have unusual power (robust z outside -3.5 to 5.5) are left out. The covariance is the geometric median
     of those of half windows, or their Riemannian mean (Karcher), each of at least 2 n samples. A threshold is a median
-    amplitude plus `cutoff` deviations, by the median absolute one: of each principal component, or (Riemannian) of
-    the largest that any direction has in a window, in terms of the covariance.
+    amplitude plus `cutoff` deviations: of each principal component, by the median absolute one; or (Riemannian) of the
+    largest that any direction has in a window, in terms of the covariance, an eighth of the median each, which is
+    what clean EEG has: blinks in a calibration would widen it.
+
+    Each channel is lifted by a hundredth of its own power. Electrodes that gel has linked in the calibration differ
+    by nearly nothing; when they come apart, that would else be thirty times as much as ever was.
+
+    With `lookahead` trials and `Epoch` behind it have to be cut as much later: it is a delay. Without, what is slower
+    than a part of the window, blinks above all, has passed before it is known: take `RLS` with an EOG there.
 
     References
     ----------
@@ -52,7 +60,7 @@ class ASR(Estimator):
     Chang, Hsu, Pion-Tonachini & Jung, IEEE Trans. Biomed. Eng. 67 (2020) 1114-1121 (the cutoff).
     """
 
-    cutoff: float = 8.0
+    cutoff: float = 10.0
     window: float = 0.5
     lookahead: float = 0.25
     hop: float = 0.05
@@ -90,7 +98,8 @@ class ASR(Estimator):
         if self.method == "riemannian":
             white = clean @ _power(covariance, -0.5)
             largest = np.linalg.eigvalsh(white.swapaxes(1, 2) @ white / clean.shape[1])[:, -1]
-            return self._limit(np.sqrt(largest)) ** 2 * covariance
+            usual = np.median(np.sqrt(largest))
+            return float(usual * (1 + self.cutoff * DEVIATION)) ** 2 * covariance
         level = np.sqrt(((clean @ vectors) ** 2).mean(axis=1))
         limit = self._limit(level)
         return (vectors * limit**2) @ vectors.T
