@@ -2,10 +2,11 @@
 
     python benchmarks/denoise_blinks.py FIGURES.json... [--markdown]
 
-FIGURES.json is what `denoise_artefacts.py --json` wrote, of all methods or of some each: each method works with the cutoff chosen there, on scenes.
-Everybody hears the same signal, behind a causal 0.5-Hz high-pass. Peers are calibrated on the windows of the whole
-file that clean_windows finds clean, ours on the whole file, which it goes through by itself; ours then runs causally.
-The truth is not known: blinks are averaged, in which the rest of the signal cancels.
+FIGURES.json is what `denoise_artefacts.py --json` wrote, of all methods or of some each: each works with the cutoff
+chosen there, on scenes, and peers also with the one that they have by themselves. Everybody hears the same signal,
+behind a causal 0.5-Hz high-pass. Peers are calibrated on the windows of the whole file that clean_windows finds clean,
+ours on the whole file, which it goes through by itself; ours then runs causally. The truth is not known: blinks are
+averaged, in which the rest of the signal cancels.
 """
 
 import argparse

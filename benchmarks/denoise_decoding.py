@@ -2,7 +2,8 @@
 
 A pipeline of each of three protocols of examples/protocols, as it is and with cleaning stages behind its first stage,
 each run left out once and tested by what the others taught: cleaning remembers seconds, in which neighbouring trials
-would leak. Differences are paired, cleaned minus plain, with 95 % intervals, as `ranvier evaluate` makes them.
+would leak. Where cleaning is late by a look-ahead, epochs are cut as much later: the same signal, decided on later.
+Differences are paired, cleaned minus plain, with 95 % intervals, as `ranvier evaluate` makes them.
 """
 
 import json
@@ -16,6 +17,7 @@ from ranvier.errors import RanvierError
 from ranvier.evaluate import LeaveOut, load_protocol, run
 from ranvier.evaluate._bench import steps_of
 from ranvier.evaluate._protocol import Pipeline
+from ranvier.features import Epoch
 from ranvier.stage import Recipe
 
 PROTOCOLS = Path(__file__).resolve().parents[1] / "examples" / "protocols"
@@ -47,7 +49,10 @@ def compare(name, recordings, which, mains):
     first, *rest = steps_of(plain.what)
     rows, base = [], None
     for said, stages in {"as it is": (), **cleaning(mains)}.items():
-        asked = Pipeline(name=said, what=Recipe((first, *stages, *rest)), tmin=plain.tmin, tmax=plain.tmax)
+        late = sum(getattr(s, "lookahead", 0.0) for s in stages)
+        after = [replace(s, tmin=s.tmin + late, tmax=s.tmax + late) if isinstance(s, Epoch) else s for s in rest]
+        what = Recipe((first, *stages, *after))
+        asked = Pipeline(name=said, what=what, tmin=plain.tmin + late, tmax=plain.tmax + late)
         try:
             found = run(replace(protocol, pipelines=(asked,), peers=(), split=LeaveOut(by="run")), recordings)
         except RanvierError as e:

@@ -8,7 +8,9 @@ from typing import Any, Literal, final
 import numpy as np
 
 from ranvier.denoise._design import Sections
-from ranvier.denoise._subspace import Steps, SubspaceReconstruction, steps_of
+from ranvier.denoise._hops import Steps, steps_of
+from ranvier.denoise._robust_mean import geometric_median, karcher_mean, power
+from ranvier.denoise._subspace import SubspaceReconstruction
 from ranvier.denoise._weighting import weighting
 from ranvier.errors import ContractError
 from ranvier.stage import Contract, Estimator, Samples, need_number, need_signal
@@ -19,7 +21,6 @@ LOWEST, HIGHEST = -3.5, 5.5  # robust deviations between which the power of a cl
 BAD_SHARE = 0.075  # of channels that may lie outside in a clean stretch (clean_rawdata)
 FEWEST = 10  # clean stretches that calibration needs
 SHRINK = 0.01  # part of its own power that is added to each channel: linked electrodes may come apart
-RIDGE = 1e-6  # part of the mean variance that is added, so that a common reference leaves no hole
 DEVIATION = 0.125  # of the largest amplitude in any direction, in parts of its median: of clean EEG .12 to .13
 NORMAL = 1.4826  # standard deviations in a median absolute deviation
 
@@ -96,7 +97,7 @@ class ASR(Estimator):
         """Return the quadratic form that the power of clean windows ``(n_windows, n_time, n)`` stays below."""
         vectors = np.linalg.eigh(covariance)[1]
         if self.method == "riemannian":
-            white = clean @ _power(covariance, -0.5)
+            white = clean @ power(covariance, -0.5)
             largest = np.linalg.eigvalsh(white.swapaxes(1, 2) @ white / clean.shape[1])[:, -1]
             usual = np.median(np.sqrt(largest))
             return float(usual * (1 + self.cutoff * DEVIATION)) ** 2 * covariance
@@ -141,40 +142,3 @@ def _clean(windows: Array) -> Array:
     z = (level - middle) / np.where(spread > 0, spread, np.inf)
     few: Array = ((z < LOWEST) | (z > HIGHEST)).mean(axis=1) <= BAD_SHARE
     return few
-
-
-def geometric_median(matrices: Array, rounds: int = 200, close: float = 1e-9) -> Array:
-    """Return the matrix whose summed distance to all others is least (Weiszfeld's iteration)."""
-    x = matrices.reshape(len(matrices), -1)
-    y = np.median(x, axis=0)
-    for _ in range(rounds):
-        distance = np.sqrt(((x - y) ** 2).sum(axis=1))
-        weight = 1 / np.maximum(distance, 1e-12 * (distance.max() or 1.0))
-        before, y = y, weight @ x / weight.sum()
-        if np.abs(y - before).max() <= close * np.abs(y).max():
-            break
-    mean: Array = y.reshape(matrices.shape[1:])
-    return (mean + mean.T) / 2
-
-
-def karcher_mean(matrices: Array, rounds: int = 50, close: float = 1e-9) -> Array:
-    """Return the Riemannian mean of positive definite matrices, each first lifted off zero by a trace."""
-    n = matrices.shape[-1]
-    lifted = matrices + RIDGE * np.trace(matrices, axis1=1, axis2=2)[:, None, None] / n * np.eye(n)
-    mean: Array = lifted.mean(axis=0)
-    for _ in range(rounds):
-        half, inverse = _power(mean, 0.5), _power(mean, -0.5)
-        values, vectors = np.linalg.eigh(inverse @ lifted @ inverse)
-        step = ((vectors * np.log(values)[:, None, :]) @ vectors.swapaxes(1, 2)).mean(axis=0)
-        values, vectors = np.linalg.eigh(step)
-        mean = half @ ((vectors * np.exp(values)) @ vectors.T) @ half
-        mean = (mean + mean.T) / 2
-        if np.linalg.norm(step) <= close * n:
-            break
-    return mean
-
-
-def _power(matrix: Array, exponent: float) -> Array:
-    values, vectors = np.linalg.eigh(matrix)
-    out: Array = (vectors * values**exponent) @ vectors.T
-    return out
