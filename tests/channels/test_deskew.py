@@ -58,3 +58,18 @@ def test_what_cannot_be_is_refused(make, words):
     with pytest.raises(ContractError) as e:
         make()
     assert words in str(e.value)
+
+
+@pytest.mark.parametrize(("model", "turns"), [("NP1000", 13), ("NP2000", 16)])
+def test_delays_of_a_neuropixels_probe(model, turns):
+    """Published: 13 turns a sample with a slow band (1.0), 16 without (2.0); two neighbours are read together."""
+    tools = pytest.importorskip("probeinterface.neuropixels_tools")
+    probe = tools.build_neuropixels_probe(model).get_slice(np.arange(384))
+    with pytest.raises(ContractError, match="no num_channels_per_adc, adc_sample_order"):
+        Deskew.of_probe(probe)
+    tools._annotate_probe_with_adc_sampling_info(probe, probe.annotations["adc_sampling_table"])
+    delays = np.array(Deskew.of_probe(probe).delays) * 30_000 * turns
+    np.testing.assert_allclose(delays[:8], [0, 0, 1, 1, 2, 2, 3, 3], atol=1e-9)
+    assert len(delays) == 384
+    peer = pytest.importorskip("spikeinterface.extractors.neuropixels_utils")
+    np.testing.assert_allclose(delays / turns, peer.get_neuropixels_sample_shifts_from_probe(probe), atol=1e-12)

@@ -92,3 +92,20 @@ def test_what_cannot_be_is_refused():
             fit(data, **how)
     with pytest.raises(ContractError, match="finite matrix"):
         Whitened(np.full((N, N), np.nan), Contract.of(INFO))
+
+
+def test_a_channel_that_is_bad_all_along_teaches_nothing():
+    """The others are whitened as without it, whatever it holds; it is scaled by what is usual."""
+    x = noise(np.random.default_rng(SEED))
+    x[:, 4] = 1e6
+    valid = np.ones(x.shape, bool)
+    valid[:, 4], valid[500:700, 2] = False, False
+    x[500:700, 2] = -1e6
+    given = Samples(x=x, y=np.zeros(len(x)), trial=np.zeros(len(x), np.int64), valid=valid)
+    found = Whiten(threshold=1e3, floor=0.0).fit_samples(INFO, given).matrix
+    others = np.arange(N) != 4
+    np.testing.assert_allclose(found[4, others], 0, atol=1e-12)
+    assert found[4, 4] == pytest.approx(1 / np.median(np.linspace(5, 20, N)), rel=0.1)
+    heard = np.where(valid, x, 0)[:, others] @ found[np.ix_(others, others)]
+    both = valid[:, others].astype(float)
+    np.testing.assert_allclose(heard.T @ heard / (both.T @ both), np.eye(N - 1), atol=0.02)

@@ -1,9 +1,10 @@
-"""Which electrode is which, and which to trust: pick, scale, deskew, judge, reference, interpolate."""
+"""Which electrode is which, and which to trust: pick, place, scale, deskew, judge, reference, interpolate."""
 
 from ranvier.channels._bad_channels import BadChannels, ChannelVerdicts
 from ranvier.channels._deskew import Deskew
 from ranvier.channels._interpolate import Interpolate
 from ranvier.channels._local import Laplacian, LocalReference
+from ranvier.channels._montage import Montage
 from ranvier.channels._pick import Pick
 from ranvier.channels._reference import CommonReference
 from ranvier.channels._reref import Reref
@@ -18,6 +19,7 @@ __all__ = [
     "Interpolate",
     "Laplacian",
     "LocalReference",
+    "Montage",
     "Pick",
     "Reref",
     "RobustReference",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 
@@ -29,7 +29,8 @@ class Deskew(BlockStage):
     ----------
     delays
         How much later than the sample's time each channel was sampled [s], at least 0 and below one sample; one for
-        all channels of the stream. `Deskew.mux` makes them from a converter's order.
+        all channels of the stream. `Deskew.mux` makes them from a converter's order, `Deskew.of_probe` from
+        what probeinterface knows of a probe.
     taps
         Length of the filters, even. The more, the closer to half the rate they are right.
 
@@ -84,6 +85,33 @@ class Deskew(BlockStage):
                 f"with cycles={cycles}. Count turns from 0."
             )
         return cls(tuple(k / (cycles * float(rate)) for k in turns), taps)
+
+    @classmethod
+    def of_probe(cls, probe: Any, taps: int = 32) -> Deskew:
+        """Make the delays from a probe as probeinterface describes it, such as a Neuropixels probe.
+
+        Parameters
+        ----------
+        probe
+            ``probeinterface.Probe`` with the annotation ``adc_sample_order`` (``read_spikeglx`` and
+            ``read_openephys`` make it), its contacts in the order of the channels recorded.
+
+        Raises
+        ------
+        ContractError
+            The probe does not say how it is multiplexed.
+        """
+        said, order = probe.annotations, probe.contact_annotations.get("adc_sample_order")
+        keys = ("num_channels_per_adc", "ap_sample_frequency_hz", "lf_sample_frequency_hz")
+        lost = [k for k in keys if said.get(k) is None] + ["adc_sample_order"] * (order is None)
+        if lost:
+            raise ContractError(
+                f"Deskew.of_probe needs a probe that says how it is multiplexed; got no {', '.join(lost)}. Read the "
+                "probe with its recording (read_spikeglx, read_openephys), or take Deskew.mux."
+            )
+        # a converter reads each of its channels once, and the slow band in between: 12 * (1 + 2500 / 30000) = 13 turns
+        each, fast, slow = (float(said[k]) for k in keys)
+        return cls.mux(order, round(each * (1 + slow / fast)), fast, taps)
 
     def _shifts(self, info: StreamInfo) -> Array:
         """Return the delays in samples, refusing what cannot be."""

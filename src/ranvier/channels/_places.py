@@ -31,7 +31,7 @@ def placed(who: Any, channels: Channels, needed: bool = True) -> list[tuple[Arra
     if lost and needed:
         raise ContractError(
             f"{name} needs the positions [m] of all electrodes; got none for {', '.join(lost[:6])} ({len(lost)} of "
-            f"{len(chosen)}). Add a montage, or leave them out with Pick."
+            f"{len(chosen)}). Put Montage before it, or leave them out with Pick."
         )
     units = dict.fromkeys(channels.units[i] for i in chosen)
     if len(units) > 1:

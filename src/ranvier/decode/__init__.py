@@ -9,6 +9,7 @@ Trainables (left) are fitted once; what runs (right) holds plain arrays and need
     Ridge                          Linear
     Wiener                         LaggedLinear
     Kalman                         KalmanFilter
+    Imputation                     Imputer
     TRCA                           TemplateMatch
     Xdawn                          SpatialFilter
     none: no calibration           FBCCA
@@ -19,6 +20,8 @@ from ranvier.decode._bands import filter_bank
 from ranvier.decode._classifiers import SVM, LogisticRegression
 from ranvier.decode._csp import CSP, SpatialPower
 from ranvier.decode._fbcca import FBCCA
+from ranvier.decode._imputation import Imputation
+from ranvier.decode._imputer import Imputer
 from ranvier.decode._kalman import Kalman, KalmanFilter
 from ranvier.decode._lda import LDA
 from ranvier.decode._linear import Linear
@@ -37,6 +40,8 @@ __all__ = [
     "SVM",
     "TRCA",
     "ClassDistances",
+    "Imputation",
+    "Imputer",
     "Kalman",
     "KalmanFilter",
     "LaggedLinear",

@@ -54,10 +54,15 @@ class LDA(Estimator):
         centred = x - x.mean(axis=0)
         if self.shrinkage != "auto":
             return _mix(centred.T @ centred / len(x), self.shrinkage)
-        scale = centred.std(axis=0)
-        scale[scale == 0] = 1
-        centred /= scale
-        return _mix(centred.T @ centred / len(x), ledoit_wolf(centred)) * np.outer(scale, scale)
+        return shrunk(centred)
+
+
+def shrunk(centred: Real) -> Real:
+    """Return the covariance of centred rows, shrunk as Ledoit and Wolf do once features have a deviation of one."""
+    scale = centred.std(axis=0)
+    scale[scale == 0] = 1
+    plain = centred / scale
+    return _mix(plain.T @ plain / len(plain), ledoit_wolf(plain)) * np.outer(scale, scale)
 
 
 def _mix(covariance: Real, shrinkage: float) -> Real:

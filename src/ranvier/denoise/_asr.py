@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, final
+from typing import Any, ClassVar, Literal, final
 
 import numpy as np
 
@@ -22,6 +22,7 @@ BAD_SHARE = 0.075  # of channels that may lie outside in a clean stretch (clean_
 FEWEST = 10  # clean stretches that calibration needs
 SHRINK = 0.01  # part of its own power that is added to each channel: linked electrodes may come apart
 DEVIATION = 0.125  # of the largest amplitude in any direction, in parts of its median: of clean EEG .12 to .13
+SELDOM = 0.5  # share of the calibration that an electrode must be valid for, to be looked at
 NORMAL = 1.4826  # standard deviations in a median absolute deviation
 
 
@@ -43,11 +44,12 @@ class ASR(Estimator):
     *In*: signal ``(n_channels,)`` without offset and drift; electrodes (eeg, ecog, seeg, dbs, lfp) are looked at.
     Fitted on what lies inside trials, whatever their labels: quiet stretches, 30 s in all or more. They are weighted
     (drift, blinks and muscle up, rhythms down) and cut into windows. Windows in which more than 7.5 % of the channels
-    have unusual power (robust z outside -3.5 to 5.5) are left out. The covariance is the geometric median
-    of those of half windows, or their Riemannian mean (Karcher), each of at least 2 n samples. A threshold is a median
-    amplitude plus `cutoff` deviations: of each principal component, by the median absolute one; or (Riemannian) of the
-    largest that any direction has in a window, in terms of the covariance, an eighth of the median each, which is
-    what clean EEG has: blinks in a calibration would widen it.
+    have unusual power (robust z outside -3.5 to 5.5) are left out; so are electrodes that are invalid for more than
+    half of the time, which will pass as they are. The covariance is the geometric median of those of half windows, or
+    their Riemannian mean (Karcher), each of at least 2 n samples. A threshold is a median amplitude plus `cutoff`
+    deviations: of each principal component, by the median absolute one; or (Riemannian) of the largest that any
+    direction has in a window, in terms of the covariance, an eighth of the median each, which is what clean EEG has:
+    blinks in a calibration would widen it.
 
     Each channel is lifted by a hundredth of its own power. Electrodes that gel has linked in the calibration differ
     by nearly nothing; when they come apart, that would else be thirty times as much as ever was.
@@ -68,17 +70,22 @@ class ASR(Estimator):
     method: Literal["euclidean", "riemannian"] = "riemannian"
     share: float = 0.66
 
+    whole: ClassVar[bool] = False
+
     def fit_samples(self, info: StreamInfo, samples: Samples) -> SubspaceReconstruction:
         need_signal(self, info)
         need_number(self, "cutoff", self.cutoff, 0, 1e6, "", "Take 10 if in doubt.")
         steps = steps_of(self, info, self.window, self.lookahead, self.hop)
-        which = [i for i, kind in enumerate(info.channels.kinds) if kind in ELECTRODES]
+        valid = np.broadcast_to(True, samples.x.shape) if samples.valid is None else samples.valid
+        which = [i for i, k in enumerate(info.channels.kinds) if k in ELECTRODES and valid[:, i].mean() >= SELDOM]
         if len(which) < 2:
             raise ContractError(
-                f"ASR needs two electrodes or more ({', '.join(ELECTRODES)}); got {len(which)} among kinds "
-                f"{', '.join(dict.fromkeys(info.channels.kinds))}. Set their kinds."
+                f"ASR needs two valid electrodes or more ({', '.join(ELECTRODES)}); got {len(which)} among kinds "
+                f"{', '.join(dict.fromkeys(info.channels.kinds))}. Set their kinds, and look at their signals."
             )
-        halves = np.concatenate(list(_weighted(samples, which, steps, weighting(float(info.rate)))) or [np.empty(0)])
+        halves = np.concatenate(
+            list(_weighted(samples, valid, which, steps, weighting(float(info.rate)))) or [np.empty(0)]
+        )
         clean = halves[_clean(halves)] if len(halves) else halves
         if len(clean) < FEWEST:
             raise ContractError(
@@ -122,13 +129,16 @@ class ASR(Estimator):
         return karcher_mean(covariances) if self.method == "riemannian" else geometric_median(covariances)
 
 
-def _weighted(samples: Samples, which: list[int], steps: Steps, sections: Sections) -> Any:
-    """Yield the windows of each trial, weighted: ``(n_windows, 2, n_time, n)``, without what lies left over."""
+def _weighted(samples: Samples, valid: Array, which: list[int], steps: Steps, sections: Sections) -> Any:
+    """Yield the windows of each valid stretch, weighted: ``(n_windows, 2, n_time, n)``, without what lies left over."""
     from ranvier.kernels import _subspace
 
-    ends = np.flatnonzero(np.diff(samples.trial)) + 1
-    for x in np.split(samples.x[:, which].astype(np.float64), ends):
-        x = np.ascontiguousarray(x)
+    good = valid[:, which].all(axis=1)
+    edges = np.flatnonzero((np.diff(samples.trial) != 0) | (np.diff(good) != 0)) + 1
+    for a, b in zip([0, *edges], [*edges, len(good)], strict=True):
+        if not good[a:b].all():
+            continue
+        x = np.ascontiguousarray(samples.x[a:b, which], dtype=np.float64)
         _subspace.weigh(x, sections, np.zeros((len(which), len(sections), 2)))
         count = len(x) // steps.window
         yield x[len(x) - count * steps.window :].reshape(count, 2, steps.window // 2, len(which))

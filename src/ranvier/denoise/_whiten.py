@@ -12,6 +12,7 @@ from ranvier.stage import BlockStage, Contract, Estimator, Samples, Scratch, Sta
 from ranvier.stream import Array, Block, Info, StreamInfo, is_all_valid
 
 MEDIAN_OF_ONE_SIGMA = 0.6744897501960817  # median of |x| for a normal x with a standard deviation of 1
+SELDOM = 0.5  # share of the calibration that a channel must be valid for
 PIECE = 16384  # samples that are looked at together
 
 
@@ -35,7 +36,8 @@ class Whiten(Estimator):
     -----
     *In*: signal ``(n,)``, band-passed. Fitted, it is a `Whitened`. The matrix is symmetric (ZCA): of all that
     whiten, it changes the signals least. The noise of a channel is ``median(|x|) / 0.6745``; covariances are taken
-    over the samples at which neither of two channels has a crossing, about a mean of 0.
+    over the samples at which both of two channels are valid and neither has a crossing, about a mean of 0. A channel
+    that is invalid in more than half of the calibration is scaled as the median one, and shares nothing with others.
 
     References
     ----------
@@ -47,6 +49,8 @@ class Whiten(Estimator):
     threshold: float = 4.5
     guard: float = 0.0005
     floor: float = 1e-4
+
+    whole: ClassVar[bool] = False
 
     def fit_samples(self, info: StreamInfo, samples: Samples) -> Whitened:
         need_signal(self, info)
@@ -61,7 +65,8 @@ class Whiten(Estimator):
                 f"Whiten needs at least 10 valid samples for each of {near.shape[1]} channels; got {len(samples.x)}. "
                 "Calibrate for longer, and leave out channels that are never valid with Pick."
             )
-        covariance = _noise_covariance(samples.x, samples.trial, self.threshold, guard)
+        valid = np.broadcast_to(True, samples.x.shape) if samples.valid is None else samples.valid
+        covariance = _noise_covariance(samples.x, valid, samples.trial, self.threshold, guard)
         matrix = np.zeros_like(covariance)
         for c, others in enumerate(near):
             matrix[c, others] = self._zca(covariance[np.ix_(others, others)])[list(others).index(c)]
@@ -92,29 +97,34 @@ class Whiten(Estimator):
         return np.asarray((vectors / np.sqrt(values)) @ vectors.T)
 
 
-def _noise_covariance(x: Array, stretch: Array, threshold: float, guard: int) -> Array:
-    """Return the covariance of channels over the samples at which neither has a crossing nearby."""
-    sd = np.array([np.median(np.abs(np.asarray(column, dtype=float))) for column in x.T]) / MEDIAN_OF_ONE_SIGMA
-    if not (sd > 0).all():
+def _noise_covariance(x: Array, valid: Array, stretch: Array, threshold: float, guard: int) -> Array:
+    """Return the covariance of channels over the samples at which both are valid and neither has a crossing nearby."""
+    seldom = valid.mean(axis=0) < SELDOM
+    sd = np.array([np.median(np.abs(x[v, i].astype(float))) if v.any() else 0 for i, v in enumerate(valid.T)])
+    sd /= MEDIAN_OF_ONE_SIGMA
+    if seldom.all() or not (sd[~seldom] > 0).all():
         raise ContractError(
-            f"Whiten needs channels that vary; got {int((sd <= 0).sum())} of {len(sd)} that are mostly 0. Leave them "
-            "out with Pick, or mark them with Integrity."
+            f"Whiten needs channels that vary; got {int((sd <= 0).sum())} of {len(sd)} that are mostly 0 or invalid. "
+            "Leave them out with Pick, or mark them with Integrity."
         )
+    sd[seldom] = np.median(sd[~seldom])
     total, count = np.zeros((len(sd), len(sd))), np.zeros((len(sd), len(sd)))
     ends = np.flatnonzero(np.diff(stretch)) + 1
     for a, b in zip([0, *ends], [*ends, len(x)], strict=True):
         for first in range(a, b, PIECE):
             last = min(first + PIECE, b)
             low, high = max(a, first - guard), min(b, last + guard)
-            crossed = np.abs(x[low:high]) > threshold * sd
+            heard = valid[low:high] & ~seldom
+            crossed = heard & (np.abs(x[low:high]) > threshold * sd)
             near = crossed.copy()
             for k in range(1, guard + 1):
                 near[k:] |= crossed[:-k]
                 near[:-k] |= crossed[k:]
-            quiet = ~near[first - low : len(near) - (high - last)]
+            quiet = (heard & ~near)[first - low : len(near) - (high - last)]
             z = np.where(quiet, x[first:last], 0).astype(float)
             total += z.T @ z
             count += quiet.T.astype(float) @ quiet
+    total[seldom, seldom] = sd[seldom] ** 2
     return np.asarray(total / np.maximum(count, 1))
 
 

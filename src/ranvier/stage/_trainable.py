@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 import numpy.typing as npt
@@ -23,12 +23,14 @@ Goal = Trials | Sequence[Targets]
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Samples:
-    """What an estimator is fitted on: samples that lie wholly inside a trial, valid throughout.
+    """What an estimator is fitted on: samples that lie wholly inside a trial, valid throughout unless it asks for all.
 
     Parameters
     ----------
     x
         Shape ``(n, *shape)``.
+    valid
+        Which numbers may be read, of the shape of `x`; None for all.
     y
         Label of each (text), or what it should follow, float64 ``(n, n_values)``.
     trial
@@ -45,6 +47,7 @@ class Samples:
     names: tuple[str, ...] = ()
     units: tuple[str, ...] = ()
     dropped: int = 0
+    valid: npt.NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +95,12 @@ class Trainable(abc.ABC):
 
 
 class Estimator(Trainable):
-    """A trainable whose author writes `fit_samples` only."""
+    """A trainable whose author writes `fit_samples` only.
+
+    `whole` says that it is fitted on samples that are valid throughout; else on those with anything valid in them.
+    """
+
+    whole: ClassVar[bool] = True
 
     @abc.abstractmethod
     def fit_samples(self, info: StreamInfo, samples: Samples) -> Stage:
@@ -164,7 +172,7 @@ class Recipe(Trainable):
                     current = [apply(p, s) for s in current]
                 pending = []
                 info = same_info([s.info for s in current])
-                samples = collect(current, trials)
+                samples = collect(current, trials, getattr(step, "whole", True))
                 fitted = _fit(step, info, samples)
             stages.append(fitted)
             if any(not isinstance(later, Stage) for later in rest[i + 1 :]):
@@ -181,7 +189,7 @@ def _fit(step: Any, info: StreamInfo, samples: Samples) -> Stage:
             f"({samples.dropped} dropped as invalid, window {info.origin.span} source samples). "
             "Make windows shorter than the trials, or the trials longer."
         )
-    bad = int((~np.isfinite(samples.x)).sum())
+    bad = int((~np.isfinite(samples.x) & (True if samples.valid is None else samples.valid)).sum())
     if bad:
         raise ContractError(
             f"{type(step).__name__} needs finite samples; got {bad} numbers of {samples.x.size} that are not. "
@@ -202,17 +210,21 @@ def apply(stage: Stage, stream: Stream) -> Stream:
     return Stream(run.info, [b for b in out if b.n], rec)
 
 
-def collect(streams: Sequence[Stream], trials: Goal) -> Samples:
-    """Gather the samples that lie wholly inside trials (or have targets), and are valid throughout."""
+def collect(streams: Sequence[Stream], trials: Goal, whole: bool = True) -> Samples:
+    """Gather the samples that lie wholly inside trials (or have targets).
+
+    They are valid throughout; or, where they need not be `whole`, somewhere.
+    """
     if isinstance(trials, Trials):
-        return _collect_trials(streams, trials)
-    return _collect_targets(streams, trials)
+        return _collect_trials(streams, trials, whole)
+    return _collect_targets(streams, trials, whole)
 
 
-def _good(block: Block, places: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+def _good(block: Block, places: npt.NDArray[np.int64], whole: bool) -> npt.NDArray[np.bool_]:
     if is_all_valid(block.valid):
         return np.ones(len(places), bool)
-    return np.asarray(block.valid[places].reshape(len(places), -1).all(axis=1), dtype=bool)
+    valid = block.valid[places].reshape(len(places), -1)
+    return np.asarray(valid.all(axis=1) if whole else valid.any(axis=1), dtype=bool)
 
 
 def inside(stream: Stream, block: Block, begin: int, end: int) -> slice:
@@ -222,8 +234,8 @@ def inside(stream: Stream, block: Block, begin: int, end: int) -> slice:
     return slice(int(a), int(max(a, b)))
 
 
-def _collect_trials(streams: Sequence[Stream], trials: Trials) -> Samples:
-    x, y, which, dropped = [], [], [], 0
+def _collect_trials(streams: Sequence[Stream], trials: Trials, whole: bool) -> Samples:
+    x, valid, y, which, dropped = [], [], [], [], 0
     for r, stream in enumerate(streams):
         mine = np.flatnonzero(trials.recording == r)
         begins, ends = trials.begin, trials.end
@@ -232,30 +244,35 @@ def _collect_trials(streams: Sequence[Stream], trials: Trials) -> Samples:
                 part = inside(stream, block, int(begins[t]), int(ends[t]))
                 places = np.arange(part.start, part.stop)
                 if len(places):
-                    ok = _good(block, places)
+                    ok = _good(block, places, whole)
                     dropped += int((~ok).sum())
                     x.append(block.data[places[ok]])
+                    valid.append(block.valid[places[ok]])
                     y += [trials.label[t]] * int(ok.sum())
                     which += [int(t)] * int(ok.sum())
     shape = streams[0].info.shape
     data = np.concatenate(x) if x else np.empty((0, *shape), streams[0].info.dtype)
-    return Samples(x=data, y=np.array(y, dtype=np.str_), trial=np.array(which, dtype=np.int64), dropped=dropped)
+    return Samples(
+        x=data, y=np.array(y, dtype=np.str_), trial=np.array(which, dtype=np.int64), dropped=dropped,
+        valid=None if whole or not valid else np.concatenate(valid),
+    )  # fmt: skip
 
 
-def _collect_targets(streams: Sequence[Stream], targets: Sequence[Targets]) -> Samples:
+def _collect_targets(streams: Sequence[Stream], targets: Sequence[Targets], whole: bool) -> Samples:
     if len(targets) != len(streams):
         raise ContractError(f"fit needs targets for each recording; got {len(targets)} for {len(streams)}.")
-    x, y, which, dropped, stretches = [], [], [], 0, -1
+    x, valid, y, which, dropped, stretches = [], [], [], [], 0, -1
     for stream, goal in zip(streams, targets, strict=True):
         following = -1  # index of the sample that would go on with the stretch
         for block in stream.blocks:
             newest = stream.newest(block)
             a, b = np.searchsorted(newest, [goal.start + stream.info.origin.span - 1, goal.stop])
             places = np.arange(a, max(a, b))
-            ok = _good(block, places)
+            ok = _good(block, places, whole)
             dropped += int((~ok).sum())
             places = places[ok]
             x.append(block.data[places])
+            valid.append(block.valid[places])
             y.append(goal.values[newest[places] - goal.start])
             index = block.start + places
             which.append(stretches + np.cumsum(np.diff(index, prepend=following - 1) != 1))
@@ -267,6 +284,7 @@ def _collect_targets(streams: Sequence[Stream], targets: Sequence[Targets]) -> S
     return Samples(
         x=np.concatenate(x), y=np.concatenate(y), trial=np.concatenate(which),
         names=targets[0].names, units=targets[0].units, dropped=dropped,
+        valid=None if whole or not valid else np.concatenate(valid),
     )  # fmt: skip
 
 

@@ -154,6 +154,7 @@ EXAMPLES: dict[str, Callable[[], list[Example]]] = {
     ],
     "channels.Laplacian": plain(lambda: channels.Laplacian(neighbours=2, weights="distance")),
     "channels.LocalReference": plain(lambda: channels.LocalReference(outer=0.07, neighbours=2)),
+    "channels.Montage": plain(channels.Montage),
     "channels.Pick": plain(lambda: channels.Pick(("C*", "-Cz", "O1"))),
     "channels.Reref": lambda: [
         (channels.Reref("bipolar", pairs=(("C3", "Cz"), ("C4", "Cz"))), eeg()),
@@ -212,6 +213,11 @@ EXAMPLES: dict[str, Callable[[], list[Example]]] = {
     "decode.CSP": lambda: fitted(COVARIANCE, decode.CSP(n_filters=4)),
     "decode.ClassDistances": lambda: fitted(COVARIANCE, decode.MDM()),
     "decode.FBCCA": _fbcca,
+    "decode.Imputation": lambda: fitted(COVARIANCE, decode.Imputation()),
+    "decode.Imputer": lambda: [
+        *fitted(EPOCH, decode.Imputation(least=0.3)),
+        *fitted(features.BandPower(low=8.0, high=16.0, length=0.5, hop=0.1), decode.Imputation()),
+    ],
     "decode.Kalman": lambda: followed(decode.Kalman()),
     "decode.KalmanFilter": lambda: followed(decode.Kalman(shrinkage=0.5)),
     "decode.LDA": lambda: fitted(COVARIANCE, decode.TangentSpace(), decode.LDA()),
