@@ -18,6 +18,7 @@ import multiprocessing
 import time
 import types
 import warnings
+from pathlib import Path
 
 import numpy as np
 from denoise_scenes import KINDS, REFERENCES, SEEDS, clean, make
@@ -191,7 +192,7 @@ def rows_of(asked):
 def cell(rows, kind, what):
     """Return median and range."""
     v = [r[what] for r in rows if r["kind"] == kind]
-    return f"{np.median(v):.2f} [{min(v):.2f}, {max(v):.2f}]" if what == "rmse" else f"{np.median(v):.0f}"
+    return f"{np.median(v):.1f} [{min(v):.1f}, {max(v):.1f}]" if what == "rmse" else f"{np.median(v):.0f}"
 
 
 def table(found, kinds, markdown):
@@ -218,8 +219,14 @@ def main():
     options.add_argument("--jobs", type=int, default=1)
     options.add_argument("--kinds", nargs="*", default=list(KINDS))
     options.add_argument("--methods", nargs="*", help="beginnings of their names")
+    options.add_argument("--join", nargs="*", help="print what earlier runs wrote, of some methods each")
     options.add_argument("--quick", action="store_true", help="one seed each: to see that it runs")
     given = options.parse_args()
+    if given.join:
+        rows = [r for name in given.join for r in json.loads(Path(name).read_text())["rows"]]
+        found = [(m, [r for r in rows if r["method"] == m], {}, None) for m in METHODS]
+        print(table(found, given.kinds, given.markdown))
+        return
     wanted = [m for m in METHODS if not given.methods or any(m.startswith(g) for g in given.methods)]
     seeds = [s[: 1 if given.quick else None] for s in (TUNING, HELD_OUT)]
     with multiprocessing.get_context("spawn").Pool(given.jobs) as pool:

@@ -3,7 +3,7 @@
     python benchmarks/denoise_blinks.py FIGURES.json... [--markdown]
 
 FIGURES.json is what `denoise_artefacts.py --json` wrote, of all methods or of some each: each works with the cutoff
-chosen there, on scenes, and peers also with the one that they have by themselves. Everybody hears the same signal,
+chosen there, on scenes, and with the one that it has by itself. Everybody hears the same signal,
 behind a causal 0.5-Hz high-pass. Peers are calibrated on the windows of the whole file that clean_windows finds clean,
 ours on the whole file, which it goes through by itself; ours then runs causally. The truth is not known: blinks are
 averaged, in which the rest of the signal cancels.
@@ -102,14 +102,19 @@ def methods(x, rate, names, kinds, cutoffs):
     scene = types.SimpleNamespace(rate=rate, names=names, calibration=clean, mixed=x)
     all_eeg = ["eeg"] * len(names)
     own = cutoffs["ASR"]
-    yield "ASR", own, lambda: ours(x, rate, names, all_eeg, own, 0.25)
-    yield "ASR, no look-ahead", own, lambda: ours(x, rate, names, all_eeg, own, 0.0)
+    usual = {"ASR": denoise.ASR().cutoff, "meegkit euclid": 5.0, "meegkit riemann": 5.0, "asrpy": 20.0, "eegprep": 20.0}
+    for cutoff in dict.fromkeys((own, usual["ASR"])):
+        for name, ahead in (("ASR", 0.25), ("ASR, no look-ahead", 0.0)):
+            yield name, cutoff, lambda cutoff=cutoff, ahead=ahead: ours(x, rate, names, all_eeg, cutoff, ahead)
     if "eog" in kinds:
         yield "RLS EOG", None, lambda: ours(x, rate, names, kinds, None, 0.0, denoise.RLS(("eog",)))
-        yield "RLS EOG, then ASR", own, lambda: ours(x, rate, names, kinds, own, 0.25, denoise.RLS(("eog",)))
+        yield (
+            "RLS EOG, then ASR",
+            usual["ASR"],
+            lambda: ours(x, rate, names, kinds, usual["ASR"], 0.25, denoise.RLS(("eog",))),
+        )
     peers = {"meegkit euclid": meegkit("euclid"), "meegkit riemann": meegkit("riemann", estimator="lwf"),
              "asrpy": asrpy, "eegprep": eegprep}  # fmt: skip
-    usual = {"meegkit euclid": 5.0, "meegkit riemann": 5.0, "asrpy": 20.0, "eegprep": 20.0}
     for name, peer in peers.items():
         for cutoff in dict.fromkeys((cutoffs[name], usual[name])):
             yield name, cutoff, lambda peer=peer, cutoff=cutoff: peer(scene, cutoff)(scene)
