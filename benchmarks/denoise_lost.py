@@ -185,11 +185,12 @@ def markdown(rows):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--only", choices=[name for name, *_ in ASKED], nargs="+")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--markdown", default="-", metavar="PAGE")
     given = parser.parse_args()
     rows = []
-    for asked in ASKED:
+    for asked in (a for a in ASKED if not given.only or a[0] in given.only):
         for row in compare(given.folder, *asked):
             rows.append(row)
             print(row, file=sys.stderr, flush=True)

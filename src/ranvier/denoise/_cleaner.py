@@ -53,9 +53,8 @@ class Cleaner:
         """Find what is to be removed, from the window that has just ended."""
         s["removed"][0], s["trusted"][0], s["active"][0] = s["removed"][1], s["trusted"][1], s["active"][1]
         inside = s["trusted"][1]
-        quiet = self.within(
-            s["products"], s["counts"], oldest, self.steps.window // 2, self.threshold, self.now, inside, self.room
-        )
+        need = self.steps.window - self.steps.hop
+        quiet = self.within(s["products"], s["counts"], oldest, need, self.threshold, self.now, inside, self.room)
         s["removed"][1] = 0
         s["active"][1] = 0
         if not quiet:

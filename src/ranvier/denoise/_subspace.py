@@ -52,10 +52,11 @@ class SubspaceReconstruction(BlockStage):
     the kept ones. From hop to hop this changes by a raised cosine. Where nothing is replaced, numbers are
     those that came in, to the bit.
 
-    An invalid channel leaves the covariance; with less than half of the window valid it is neither cleaned nor used
-    for others, and its output is invalid. A number lost among valid ones is invalid alone; for the other
-    channels its last value stands in. Delay: `lookahead`, exact. Support: window, look-ahead and the weighting's
-    memory. Settle: half a window and a hop, or the look-ahead. Exact (LAPACK where there is an artefact).
+    An invalid channel leaves the covariance: with a hop of the window invalid it is neither cleaned nor used for
+    others, and its output is invalid. (Were it kept, it would seem to have parted from its neighbours, as artefacts
+    do.) A number lost among valid ones is invalid alone; for the other channels its last value stands in. Delay:
+    `lookahead`, exact. Support: window, look-ahead and the weighting's memory. Settle: a window and a hop, or the
+    look-ahead. Exact (LAPACK where there is an artefact).
 
     References
     ----------
@@ -100,7 +101,7 @@ class SubspaceReconstruction(BlockStage):
                 f"{self.method!r} and {self.share:g}. Take 'euclidean' and 0.66 if in doubt."
             )
         memory = steps.late + steps.window + steps.hop + decay(weighting(float(info.rate)), FORGOTTEN)
-        settle = max(steps.late, steps.window // 2 + 2 * steps.hop)
+        settle = max(steps.late, steps.window + steps.hop)
         step = info.origin.step
         return info.but(
             dtype=np.dtype(np.float64 if info.dtype == np.float64 else np.float32),
