@@ -21,7 +21,7 @@ LOWEST, HIGHEST = -3.5, 5.5  # robust deviations between which the power of a cl
 BAD_SHARE = 0.075  # of channels that may lie outside in a clean stretch (clean_rawdata)
 FEWEST = 10  # clean stretches that calibration needs
 SHRINK = 0.01  # part of its own power that is added to each channel: linked electrodes may come apart
-DEVIATION = 0.125  # of the largest amplitude in any direction, in parts of its median: of clean EEG .12 to .13
+DEVIATION = 0.125  # of the largest amplitude in any direction, in parts of its median: .12 to .24 in EEG
 SELDOM = 0.5  # share of the calibration that an electrode must be valid for, to be looked at
 NORMAL = 1.4826  # standard deviations in a median absolute deviation
 
@@ -48,8 +48,8 @@ class ASR(Estimator):
     half of the time, which will pass as they are. The covariance is the geometric median of those of half windows, or
     their Riemannian mean (Karcher), each of at least 2 n samples. A threshold is a median amplitude plus `cutoff`
     deviations: of each principal component, by the median absolute one; or (Riemannian) of the largest that any
-    direction has in a window, in terms of the covariance, an eighth of the median each, which is what clean EEG has:
-    blinks in a calibration would widen it.
+    direction has in a window, in terms of the covariance, an eighth of the median each: measured,
+    it would be wider the more blinks a calibration holds.
 
     Each channel is lifted by a hundredth of its own power. Electrodes that gel has linked in the calibration differ
     by nearly nothing; when they come apart, that would else be thirty times as much as ever was.
