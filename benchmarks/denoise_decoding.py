@@ -2,8 +2,9 @@
 
 A pipeline of each of three protocols of examples/protocols, as it is and with cleaning stages behind its first stage,
 each run left out once and tested by what the others taught: cleaning remembers seconds, in which neighbouring trials
-would leak. Differences are paired, cleaned minus plain, with 95 % intervals, as `ranvier evaluate` makes them. PAGE: a
-Markdown file with the marks for this table, or - to print it.
+would leak. Where cleaning is late by a look-ahead, epochs are cut as much later: the same signal, decided on later.
+Differences are paired, cleaned minus plain, with 95 % intervals, as `ranvier evaluate` makes them. PAGE: a Markdown
+file with the marks for this table, or - to print it.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from ranvier.errors import RanvierError
 from ranvier.evaluate import LeaveOut, load_protocol, run
 from ranvier.evaluate._bench import steps_of
 from ranvier.evaluate._protocol import Pipeline
+from ranvier.features import Epoch
 from ranvier.stage import Estimator, Recipe
 
 PROTOCOLS = Path(__file__).resolve().parents[1] / "examples" / "protocols"
@@ -58,7 +60,13 @@ def compare(name, recordings, which, mains, montage):
     rows, base = [], None
     for said, (stages, fill) in {"as it is": ((), False), **cleaning(mains)}.items():
         tail = (*rest[:learns], Imputation(), *rest[learns:]) if fill else rest
-        asked = Pipeline(name=said, what=Recipe((first, montage, *stages, *tail)), tmin=plain.tmin, tmax=plain.tmax)
+        late = sum(getattr(s, "lookahead", 0.0) for s in stages)
+        tail = [replace(s, tmin=s.tmin + late, tmax=s.tmax + late) if isinstance(s, Epoch) else s for s in tail]
+        asked = Pipeline(
+            name=said, what=Recipe((first, montage, *stages, *tail)),
+            tmin=(protocol.trials.tmin if plain.tmin is None else plain.tmin) + late,
+            tmax=(protocol.trials.tmax if plain.tmax is None else plain.tmax) + late,
+        )  # fmt: skip
         try:
             found = run(replace(protocol, pipelines=(asked,), peers=(), split=LeaveOut(by="run")), recordings)
         except RanvierError as e:

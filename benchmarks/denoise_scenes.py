@@ -53,7 +53,7 @@ def clean(path="eegmmidb_s001/S001R02.edf"):
     names = tuple(n.strip(". ") for n in rec.info.channels.names)
     run = Run(denoise.Highpass(1.0), rec.info.but(dtype=np.dtype(float)))
     x = run.push(Block(x)).data[int(3 * rec.info.rate) :]  # the high-pass has settled
-    places = mne.channels.make_standard_montage("standard_1005").get_positions()["ch_pos"]
+    places = mne.channels.make_standard_montage("colin27_1005").get_positions()["ch_pos"]
     where = {k.lower(): v for k, v in places.items()}
     return float(rec.info.rate), names, np.array([where[n.lower()] for n in names]), x
 

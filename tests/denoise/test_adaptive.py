@@ -48,7 +48,7 @@ def lagged(x, taps):
 def test_rls_is_regularised_least_squares(n):
     """At each sample the weights solve the ridge problem of all samples before it (nothing forgotten)."""
     _, x = mixture(n)
-    out = push(RLS(taps=3, tau=1e5, ridge=7.0), x).data
+    out = push(RLS(taps=3, tau=1e5, ridge=7.0, quiet=0.0), x).data
     u = lagged(x, 3)
     for t in (5, n // 2, n - 1):
         w = np.linalg.solve(u[:t].T @ u[:t] + 7.0 * np.eye(6), u[:t].T @ x[:t, :2])
@@ -58,7 +58,7 @@ def test_rls_is_regularised_least_squares(n):
 
 def test_rls_forgets_exponentially():
     _, x = mixture(4000)
-    out = push(RLS(taps=3, tau=1.0, ridge=1e-3), x).data
+    out = push(RLS(taps=3, tau=1.0, ridge=1e-3, quiet=0.0), x).data
     u, weight = lagged(x, 3), (1 - 1 / 200) ** np.arange(3999)[::-1]
     w = np.linalg.solve((u[:-1].T * weight) @ u[:-1], (u[:-1].T * weight) @ x[:-1, :2])
     np.testing.assert_allclose(out[-1, :2], x[-1, :2] - u[-1] @ w, atol=1e-5)
@@ -72,10 +72,12 @@ def test_lms_is_its_recursion():
         wanted[t] = x[t, :2] - u[t] @ w
         power = np.repeat([1 + (u[t, :2] ** 2).sum(), 1 + (u[t, 2:] ** 2).sum()], 2)
         w += np.outer(0.02 * u[t] / (2 * power), wanted[t])
-    np.testing.assert_allclose(push(LMS(taps=2, step_size=0.02), x).data[:, :2], wanted, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(
+        push(LMS(taps=2, step_size=0.02, quiet=0.0), x).data[:, :2], wanted, rtol=1e-9, atol=1e-9
+    )
 
 
-@pytest.mark.parametrize("stage", [RLS(tau=10.0), LMS(step_size=0.02)])
+@pytest.mark.parametrize("stage", [RLS(tau=10.0, quiet=0.0), LMS(step_size=0.02, quiet=0.0)])
 def test_what_the_references_bring_goes_and_the_brain_stays(stage):
     brain, x = mixture(8000)
     out = push(stage, x).data[4000:, :2]
@@ -83,7 +85,9 @@ def test_what_the_references_bring_goes_and_the_brain_stays(stage):
     assert ((out - brain[4000:]) ** 2).mean() < 0.01 * before
 
 
-@pytest.mark.parametrize(("stage", "theory"), [(RLS(tau=10.0), 6 / (2 * 2000)), (LMS(step_size=0.005), 3 * 0.005 / 2)])
+@pytest.mark.parametrize(
+    ("stage", "theory"), [(RLS(tau=10.0, quiet=0.0), 6 / (2 * 2000)), (LMS(step_size=0.005, quiet=0.0), 3 * 0.005 / 2)]
+)
 def test_references_that_have_nothing_to_do_with_it_hardly_harm(stage, theory):
     """The part of the power that is lost: half the weights over the memory; half the step, at most thrice.
 
@@ -95,7 +99,55 @@ def test_references_that_have_nothing_to_do_with_it_hardly_harm(stage, theory):
     assert ((out - x[5000:, :2]) ** 2).mean() < 1.3 * theory * 25
 
 
-@given(st.lists(st.integers(0, 150), max_size=10), st.sampled_from([RLS(tau=2.0), LMS()]), st.floats(0, 0.2))
+def heard(n, blinks, seed=SEED):
+    """Return brain ``(n, 2)`` and a stream in which EOG and accelerometer rest but for blinks, and EOG hears brain."""
+    rng = np.random.default_rng(seed)
+    brain = 10 * rng.standard_normal((n, 1)) + 2 * rng.standard_normal((n, 2))
+    x = np.zeros((n, 5))
+    x[:, :2], x[:, 2], x[:, 3] = brain, brain.mean(axis=1), 0.02 * rng.standard_normal(n)
+    for at in range(600, n - 100, 400) if blinks else ():
+        x[at : at + 70, [2, 0, 1]] += np.sin(np.pi * np.arange(70) / 70)[:, None] ** 2 * [400, 200, 50]
+    return brain, x
+
+
+@pytest.mark.parametrize("make", [RLS, LMS])
+def test_without_artefact_nothing_is_taken_though_references_hear_the_brain(make):
+    brain, x = heard(20_000, blinks=False)
+    rms = lambda e: np.sqrt((e[2000:] ** 2).mean())  # noqa: E731
+    out = push(make(), x).data[:, :2]
+    assert rms(out - brain) < 0.01 * rms(brain)
+    assert (out[2000:] == x[2000:, :2]).mean() > 0.99
+    assert rms(push(make(quiet=0.0), x).data[:, :2] - brain) > 0.4 * rms(brain)  # what it saves from
+
+
+@pytest.mark.parametrize(("make", "left"), [(RLS, 0.15), (LMS, 0.25)])
+def test_blinks_go_and_the_brain_between_them_stays_to_the_bit(make, left):
+    brain, x = heard(20_000, blinks=True)
+    out = push(make(), x).data[:, :2]
+    peaks = np.arange(10_200, 19_900, 400) + 35
+    assert np.abs((out - brain)[peaks].mean(axis=0)).max() < left * 200
+    between = (peaks[:, None] + np.arange(150, 330)).ravel()
+    between = between[between < len(x)]
+    assert (out[between] == x[between, :2]).mean() > 0.98
+
+
+def test_what_is_usual_is_the_running_median_of_the_peak():
+    x = np.random.default_rng(SEED).standard_normal((40_000, 5)) * [5, 5, 50, 2, 1]
+    run = Run(RLS(taps=1), INFO)
+    run.push(Block(x))
+    ears = next(v for k, v in run.save().items() if k.endswith("ears"))
+    for column, ear in zip((2, 3), ears, strict=True):
+        peak, p = np.zeros(len(x)), 0.0
+        for t, v in enumerate(x[:, column]):
+            peak[t] = p = max(v * v, 0.95 * p)  # 0.1 s at 200 Hz
+        np.testing.assert_allclose(ear[:2], [peak[-1], np.median(peak[-12_000:])], rtol=0.1)
+
+
+@given(
+    st.lists(st.integers(0, 150), max_size=10),
+    st.sampled_from([RLS(tau=2.0, quiet=0.0), RLS(tau=2.0, quiet=1.0), LMS(quiet=0.5)]),
+    st.floats(0, 0.2),
+)
 def test_how_it_is_cut_changes_no_bit(cuts, stage, lost):
     _, x = mixture(400)
     valid = np.random.default_rng(SEED).random(x.shape) >= lost
@@ -104,7 +156,7 @@ def test_how_it_is_cut_changes_no_bit(cuts, stage, lost):
     np.testing.assert_array_equal(a.valid, b.valid)
 
 
-@pytest.mark.parametrize("stage", [RLS(tau=5.0), LMS()])
+@pytest.mark.parametrize("stage", [RLS(tau=5.0, quiet=0.0), LMS(quiet=0.0)])
 def test_of_an_invalid_reference_nothing_is_taken_and_its_weights_are_held(stage):
     _, x = mixture(3000)
     valid = np.ones(x.shape, bool)
@@ -124,7 +176,7 @@ def test_of_an_invalid_reference_nothing_is_taken_and_its_weights_are_held(stage
     assert abs(np.corrcoef(left[5:], x[1505:2000, 2])[0, 1]) < 0.15
 
 
-@pytest.mark.parametrize("stage", [RLS(tau=5.0), LMS()])
+@pytest.mark.parametrize("stage", [RLS(tau=5.0, quiet=0.0), LMS(quiet=0.0)])
 def test_an_electrode_that_dies_changes_no_other_to_the_bit(stage):
     _, x = mixture(2000)
     valid = np.ones(x.shape, bool)
@@ -140,13 +192,15 @@ def test_an_electrode_that_dies_changes_no_other_to_the_bit(stage):
 def test_a_flat_reference_does_not_grow_without_end():
     _, x = mixture(20_000)
     x[:, 3] = 0.0
-    run = Run(RLS(tau=0.2), INFO)
+    run = Run(RLS(tau=0.2, quiet=0.0), INFO)
     run.push(Block(x))
     assert max(np.abs(a).max() for a in run.save().values() if a.dtype.kind == "f") < 1e3
 
 
 @pytest.mark.parametrize("dtype", ["f4", "f8", "i2"])
-@pytest.mark.parametrize("stage", [RLS(tau=2.0), LMS(), RLS(("EOG",), 1)], ids=["RLS", "LMS", "one"])
+@pytest.mark.parametrize(
+    "stage", [RLS(tau=2.0), LMS(quiet=0.5), RLS(("EOG",), 1, quiet=0.0)], ids=["RLS", "LMS", "one"]
+)
 def test_conforms(stage, dtype):
     check_stage(stage, INFO.but(dtype=np.dtype(dtype)))
 
@@ -158,6 +212,7 @@ def test_conforms(stage, dtype):
         (RLS(taps=0), "1 to 512 weights a channel"),
         (RLS(tau=0.0), "tau"),
         (RLS(ridge=0.0), "ridge"),
+        (RLS(quiet=-1.0), "0 <= quiet"),
         (LMS(step_size=2.0), "0 < step_size < 1"),
     ],
 )

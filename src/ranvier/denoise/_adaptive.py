@@ -1,9 +1,8 @@
-"""RLS and LMS: what references (EOG, EMG, accelerometer) predict of a channel is taken off, by weights that adapt."""
+"""What references (EOG, EMG, accelerometer) predict of a channel is taken off, by weights that adapt."""
 
 from __future__ import annotations
 
 import abc
-from dataclasses import dataclass
 from typing import ClassVar, final
 
 import numpy as np
@@ -14,11 +13,17 @@ from ranvier.stream import Block, Info, StreamInfo, is_all_valid
 
 ELECTRODES = ("eeg", "ecog", "seeg", "dbs", "lfp")
 REFERENCES = ("eog", "emg", "motion", "ref")
+RELEASE, USUAL = 0.1, 30.0  # seconds in which a reference's peak falls, and in which its usual one is found
 MOST = 512  # weights of a channel: their correlation is gone through at every sample
 
 
 class Adaptive(BlockStage):
-    """Takes off what references predict; a subclass says how it learns."""
+    """Takes off what references predict; a subclass says how it learns.
+
+    References hear the brain too, and where there is no artefact nothing but the brain can be taken off. So of a
+    reference only that share of its power counts that is above `quiet` times its usual amplitude: a Wiener gain, made
+    from its recent peak and that peak's running median, for learning and for taking off alike.
+    """
 
     tags: ClassVar[Tags] = Tags(exactness="portable", recursive=True)
     squares: ClassVar[bool]
@@ -26,10 +31,15 @@ class Adaptive(BlockStage):
     references: tuple[str, ...]
     taps: int
     ridge: float
+    quiet: float
 
     @abc.abstractmethod
     def rate_of(self, info: StreamInfo) -> float:
         """Return the forgetting factor or the step."""
+
+    @abc.abstractmethod
+    def least(self, info: StreamInfo) -> float:
+        """Return the power of a reference that counts as nothing."""
 
     @abc.abstractmethod
     def memory(self, info: StreamInfo) -> int:
@@ -59,6 +69,11 @@ class Adaptive(BlockStage):
         info = need_signal(self, given)
         self._columns(info)
         need_number(self, "ridge", self.ridge, 0, 1e12, "", "Take 1 if in doubt.")
+        if not 0 <= self.quiet <= 1e3:
+            raise ContractError(
+                f"{type(self).__name__} needs 0 <= quiet <= 1000; got {self.quiet:g}. Take 3 for references that are "
+                "active at times, 0 for those that always are."
+            )
         self.rate_of(info)
         memory = self.taps + self.memory(info)
         return info.but(
@@ -72,108 +87,24 @@ class Adaptive(BlockStage):
 
         out = self.describe(info)
         which, references = (np.array(v, np.int64) for v in self._columns(info))
-        m = len(references) * self.taps
+        m, rate = len(references) * self.taps, float(info.rate)
+        gate = (self.quiet**2, 1 - min(1 / (RELEASE * rate), 1.0), min(1 / (USUAL * rate), 0.5), self.least(info))
         return State(
-            (adapt[out.dtype], which, references, self.rate_of(info), Scratch(out.shape, out.dtype), np.zeros(m)),
-            u=np.zeros((2, m)), gone=np.zeros(len(references), np.int64),
+            (adapt[out.dtype], which, references, self.rate_of(info), gate, Scratch(out.shape, out.dtype), np.zeros(m)),
+            ears=np.zeros((len(references), 3)), u=np.zeros((2, m)), gone=np.zeros(len(references), np.int64),
             inverse=np.eye(m) / self.ridge, weights=np.zeros((len(which), m)),
         )  # fmt: skip
 
     @final
     def step(self, state: State, block: Block) -> Block:
-        adapt, which, references, rate, scratch, gain = state.design
+        adapt, which, references, rate, gate, scratch, gain = state.design
         y, w = scratch.take(block.n)
         x = np.ascontiguousarray(block.data, y.dtype)
         masked = not is_all_valid(block.valid)
         ok = np.ascontiguousarray(block.valid) if masked else w
-        learned = (state["u"], state["gone"], state["inverse"], state["weights"])
+        learned = (state["ears"], state["u"], state["gone"], state["inverse"], state["weights"])
         bad = adapt(
-            x, ok, masked, which, references, self.taps, rate, self.ridge, self.squares, *learned, gain, y, w
+            x, ok, masked, which, references, self.taps, rate, self.ridge, self.squares, gate, *learned,
+            gain, y, w,
         )  # fmt: skip
         return Block(y, block.start, w if bad else None)
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class RLS(Adaptive):
-    """Take off what references predict, by recursive least squares.
-
-    Parameters
-    ----------
-    references
-        Names, kinds or patterns of the references; kinds that the stream lacks are passed over.
-    taps
-        How many of their last samples are used, the present one included.
-    tau
-        Time constant of forgetting [s].
-    ridge
-        Energy of a reference that counts as nothing [its unit squared, summed over `tau`]: it holds the
-        weights at 0 until there is more.
-
-    Notes
-    -----
-    *In*: signal ``(n_channels,)`` without offset and drift (`Highpass` before it), electrodes and references in it.
-    *Out*: the same, references as they were; float32 (float64 for float64). Each electrode less the weighted last
-    samples of the references; the weights are those that were best up to the sample before. With a reference
-    invalid, or in one of its last `taps` samples, its weights are held and nothing is taken off for it; the
-    others go on. An invalid electrode's weights are held. A reference that is flat is not forgotten. What of the brain
-    the references hear is taken off too. Delay 0; support 15 `tau`; settle 0. Portable.
-
-    References
-    ----------
-    Haykin, Adaptive Filter Theory, ch. 10. He, Wilson & Russell, Med. Biol. Eng. Comput. 42 (2004) 407-412.
-    """
-
-    references: tuple[str, ...] = REFERENCES
-    taps: int = 3
-    tau: float = 40.0
-    ridge: float = 1.0
-
-    squares: ClassVar[bool] = True
-
-    def rate_of(self, info: StreamInfo) -> float:
-        need_number(self, "tau", self.tau, 2 / float(info.rate), 1e6, "s", "Take 40 s if in doubt.")
-        return float(1 - 1 / (self.tau * float(info.rate)))
-
-    def memory(self, info: StreamInfo) -> int:
-        return round(15 * self.tau * info.rate)
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class LMS(Adaptive):
-    """Take off what references predict, by normalised least mean squares.
-
-    Parameters
-    ----------
-    references, taps
-        As of `RLS`.
-    step_size
-        How far the weights go at each sample to where there would be no error, 0 to 1.
-    ridge
-        Energy of a reference that counts as nothing [its unit squared, summed over `taps`].
-
-    Notes
-    -----
-    *In*, *out*, masks: as of `RLS`; cheaper, slower to learn. Each reference is measured by its own power,
-    whatever its unit. Delay 0; support: 15 times ``taps * n_references / step_size`` samples, for steady references;
-    settle 0. Portable.
-
-    References
-    ----------
-    Haykin, Adaptive Filter Theory, ch. 6.
-    """
-
-    references: tuple[str, ...] = REFERENCES
-    taps: int = 3
-    step_size: float = 0.005
-    ridge: float = 1.0
-
-    squares: ClassVar[bool] = False
-
-    def rate_of(self, info: StreamInfo) -> float:
-        need_number(self, "step_size", self.step_size, 0, 1, "", "Take 0.005 if in doubt.")
-        return self.step_size
-
-    def memory(self, info: StreamInfo) -> int:
-        return round(15 * self.taps * len(self._columns(info)[1]) / self.step_size)

@@ -8,7 +8,9 @@ from typing import Any, ClassVar, Literal, final
 import numpy as np
 
 from ranvier.denoise._design import Sections
-from ranvier.denoise._subspace import Steps, SubspaceReconstruction, steps_of
+from ranvier.denoise._hops import Steps, steps_of
+from ranvier.denoise._robust_mean import geometric_median, karcher_mean, power
+from ranvier.denoise._subspace import SubspaceReconstruction
 from ranvier.denoise._weighting import weighting
 from ranvier.errors import ContractError
 from ranvier.stage import Contract, Estimator, Samples, need_number, need_signal
@@ -18,8 +20,9 @@ ELECTRODES = ("eeg", "ecog", "seeg", "dbs", "lfp")
 LOWEST, HIGHEST = -3.5, 5.5  # robust deviations between which the power of a clean stretch lies (clean_rawdata)
 BAD_SHARE = 0.075  # of channels that may lie outside in a clean stretch (clean_rawdata)
 FEWEST = 10  # clean stretches that calibration needs
+SHRINK = 0.01  # part of its own power that is added to each channel: linked electrodes may come apart
+DEVIATION = 0.125  # of the largest amplitude in any direction, in parts of its median: .12 to .24 in EEG
 SELDOM = 0.5  # share of the calibration that an electrode must be valid for, to be looked at
-RIDGE = 1e-6  # part of the mean variance that is added, so that a common reference leaves no hole
 NORMAL = 1.4826  # standard deviations in a median absolute deviation
 
 
@@ -31,8 +34,8 @@ class ASR(Estimator):
     Parameters
     ----------
     cutoff
-        How many deviations above the amplitude of clean signal an artefact begins: 10 in Riemannian terms; 5 to 20 in
-        Euclidean ones, below which brain signal suffers.
+        How many deviations above the amplitude of clean signal an artefact begins: 10 in Riemannian terms (8 takes more
+        of blinks, and some of the brain in noisy recordings); 5 to 20 in Euclidean ones.
     window, lookahead, hop, method, share
         Of the `SubspaceReconstruction` that it becomes.
 
@@ -44,8 +47,15 @@ class ASR(Estimator):
     have unusual power (robust z outside -3.5 to 5.5) are left out; so are electrodes that are invalid for more than
     half of the time, which will pass as they are. The covariance is the geometric median of those of half windows, or
     their Riemannian mean (Karcher), each of at least 2 n samples. A threshold is a median amplitude plus `cutoff`
-    deviations, by the median absolute one: of each principal component, or (Riemannian) of the largest that any
-    direction has in a window, in terms of the covariance.
+    deviations: of each principal component, by the median absolute one; or (Riemannian) of the largest that any
+    direction has in a window, in terms of the covariance, an eighth of the median each: measured,
+    it would be wider the more blinks a calibration holds.
+
+    Each channel is lifted by a hundredth of its own power. Electrodes that gel has linked in the calibration differ
+    by nearly nothing; when they come apart, that would else be thirty times as much as ever was.
+
+    With `lookahead` trials and `Epoch` behind it have to be cut as much later: it is a delay. Without, what is slower
+    than a part of the window, blinks above all, has passed before it is known: take `RLS` with an EOG there.
 
     References
     ----------
@@ -83,7 +93,7 @@ class ASR(Estimator):
                 "Give longer trials, or a longer recording at rest."
             )
         covariance = self._mean(clean)
-        covariance += RIDGE * np.trace(covariance) / len(which) * np.eye(len(which))
+        covariance += SHRINK * np.diag(np.diag(covariance))
         return SubspaceReconstruction(
             np.ascontiguousarray(covariance), self._threshold(clean.reshape(len(clean), -1, len(which)), covariance),
             tuple(info.channels.names[i] for i in which), Contract.of(info),
@@ -94,9 +104,10 @@ class ASR(Estimator):
         """Return the quadratic form that the power of clean windows ``(n_windows, n_time, n)`` stays below."""
         vectors = np.linalg.eigh(covariance)[1]
         if self.method == "riemannian":
-            white = clean @ _power(covariance, -0.5)
+            white = clean @ power(covariance, -0.5)
             largest = np.linalg.eigvalsh(white.swapaxes(1, 2) @ white / clean.shape[1])[:, -1]
-            return self._limit(np.sqrt(largest)) ** 2 * covariance
+            usual = np.median(np.sqrt(largest))
+            return float(usual * (1 + self.cutoff * DEVIATION)) ** 2 * covariance
         level = np.sqrt(((clean @ vectors) ** 2).mean(axis=1))
         limit = self._limit(level)
         return (vectors * limit**2) @ vectors.T
@@ -141,40 +152,3 @@ def _clean(windows: Array) -> Array:
     z = (level - middle) / np.where(spread > 0, spread, np.inf)
     few: Array = ((z < LOWEST) | (z > HIGHEST)).mean(axis=1) <= BAD_SHARE
     return few
-
-
-def geometric_median(matrices: Array, rounds: int = 200, close: float = 1e-9) -> Array:
-    """Return the matrix whose summed distance to all others is least (Weiszfeld's iteration)."""
-    x = matrices.reshape(len(matrices), -1)
-    y = np.median(x, axis=0)
-    for _ in range(rounds):
-        distance = np.sqrt(((x - y) ** 2).sum(axis=1))
-        weight = 1 / np.maximum(distance, 1e-12 * (distance.max() or 1.0))
-        before, y = y, weight @ x / weight.sum()
-        if np.abs(y - before).max() <= close * np.abs(y).max():
-            break
-    mean: Array = y.reshape(matrices.shape[1:])
-    return (mean + mean.T) / 2
-
-
-def karcher_mean(matrices: Array, rounds: int = 50, close: float = 1e-9) -> Array:
-    """Return the Riemannian mean of positive definite matrices, each first lifted off zero by a trace."""
-    n = matrices.shape[-1]
-    lifted = matrices + RIDGE * np.trace(matrices, axis1=1, axis2=2)[:, None, None] / n * np.eye(n)
-    mean: Array = lifted.mean(axis=0)
-    for _ in range(rounds):
-        half, inverse = _power(mean, 0.5), _power(mean, -0.5)
-        values, vectors = np.linalg.eigh(inverse @ lifted @ inverse)
-        step = ((vectors * np.log(values)[:, None, :]) @ vectors.swapaxes(1, 2)).mean(axis=0)
-        values, vectors = np.linalg.eigh(step)
-        mean = half @ ((vectors * np.exp(values)) @ vectors.T) @ half
-        mean = (mean + mean.T) / 2
-        if np.linalg.norm(step) <= close * n:
-            break
-    return mean
-
-
-def _power(matrix: Array, exponent: float) -> Array:
-    values, vectors = np.linalg.eigh(matrix)
-    out: Array = (vectors * values**exponent) @ vectors.T
-    return out

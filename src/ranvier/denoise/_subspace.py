@@ -4,53 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, ClassVar, Literal, final
+from typing import ClassVar, Literal, final
 
 import numpy as np
 
-from ranvier.denoise._design import Sections, decay
+from ranvier.denoise._cleaner import Cleaner
+from ranvier.denoise._design import decay
+from ranvier.denoise._hops import steps_of
 from ranvier.denoise._weighting import weighting
 from ranvier.errors import ContractError
-from ranvier.stage import BlockStage, Contract, Scratch, State, Tags, need_signal
-from ranvier.stream import Array, Block, Info, StreamInfo, is_all_valid
+from ranvier.stage import BlockStage, Contract, State, Tags, need_signal
+from ranvier.stream import Block, Info, StreamInfo, is_all_valid
 
 FORGOTTEN = 1e-6  # part of a disturbance that is left where the support ends
-SLOWEST = 80.0  # rate below which the weighting lacks muscle [Hz]: two of its three shelves are left
-
-
-@dataclass(frozen=True)
-class Steps:
-    """Lengths in samples: a hop, hops in a window, the delay."""
-
-    hop: int
-    hops: int
-    late: int
-
-    @property
-    def window(self) -> int:
-        return self.hop * self.hops
-
-
-def steps_of(who: Any, info: StreamInfo, window: float, lookahead: float, hop: float) -> Steps:
-    """Round to samples, the window to an even number of hops; refuse what does not fit."""
-    rate = info.rate
-    if rate < SLOWEST:
-        raise ContractError(
-            f"{type(who).__name__} needs a rate of {SLOWEST:g} Hz or more; got {float(rate):g} Hz. Put it before "
-            "what lowers the rate."
-        )
-    if not (1 / float(rate) <= hop <= window / 2 and 0.05 <= window <= 10):
-        raise ContractError(
-            f"{type(who).__name__} needs a window of 0.05 to 10 s and hops of one sample to half of it; got "
-            f"window={window:g} s, hop={hop:g} s at {float(rate):g} Hz. Take 0.5 and 0.05 s if in doubt."
-        )
-    if not 0 <= lookahead <= 0.25:
-        raise ContractError(
-            f"{type(who).__name__} needs 0 <= lookahead <= 0.25 s; got lookahead={lookahead:g} s. It is a delay: take "
-            "0.25 s where that is no matter, 0 where it is."
-        )
-    samples = max(1, round(hop * rate))
-    return Steps(samples, max(2, 2 * round(window / (2 * samples) * rate)), round(lookahead * rate))
 
 
 @final
@@ -145,15 +111,15 @@ class SubspaceReconstruction(BlockStage):
         )
 
     def prepare(self, info: StreamInfo) -> State:
-        from ranvier.kernels import _subspace
+        from ranvier.kernels._exceed import rings
 
         out = self.describe(info)
         steps = steps_of(self, info, self.window, self.lookahead, self.hop)
         sections = weighting(float(info.rate))
         n, late = len(self.channels), steps.late
-        products, counts = _subspace.rings(steps.hops, n)
+        products, counts = rings(steps.hops, n)
         return State(
-            Cleaner(self, steps, sections, out, _subspace),
+            Cleaner(self, steps, sections, out),
             past=np.zeros((late, info.n_channels), out.dtype), past_ok=np.zeros((late, info.n_channels), bool),
             z=np.zeros((n, len(sections), 2)), gone=np.zeros(n, np.int64), held=np.zeros(n),
             products=products, counts=counts,
@@ -172,78 +138,3 @@ class SubspaceReconstruction(BlockStage):
             bad += cleaner.go(state.arrays, block.start + a, x[a:b], ok[a:b], masked, y[a:b], w[a:b])
             a = b
         return Block(y, block.start, w if bad else None)
-
-
-class Cleaner:
-    """What does not change while it runs, and how the samples of one hop go through."""
-
-    def __init__(self, who: SubspaceReconstruction, steps: Steps, sections: Sections, out: StreamInfo, kernels: Any):
-        n = len(who.channels)
-        self.who, self.steps, self.sections, self.kernels = who, steps, sections, kernels
-        self.scratch = Scratch(out.shape, out.dtype)
-        self.hear, self.put_out = kernels.hear[out.dtype], kernels.put_out[out.dtype]
-        self.which = np.array([out.channels.names.index(name) for name in who.channels], np.int64)
-        self.blend = (1 - np.cos(np.pi * np.arange(1, steps.hop + 1) / steps.hop)) / 2
-        self.threshold = np.ascontiguousarray(who.threshold)
-        self.now, self.room, self.rows = np.zeros((n, n)), np.zeros((n, n)), np.zeros((2, n))
-        self.most = int(who.share * n)
-
-    def go(self, s: dict[str, Array], start: int, x: Array, ok: Array, masked: bool, y: Array, w: Array) -> int:
-        """Let samples of one hop through, the first being number `start`; return how many are invalid."""
-        hop, slot = start // self.steps.hop, start // self.steps.hop % self.steps.hops
-        begins, first = start - hop * self.steps.hop, max(self.steps.late, 1)
-        if not begins:
-            self.judge(s, slot)
-            s["products"][slot] = 0
-            s["counts"][slot] = 0
-        bad: int = self.put_out(
-            x, ok, masked, self.which, start % first, s["past"], s["past_ok"], s["held"], s["removed"], s["trusted"],
-            s["active"], self.blend[begins:], self.rows, y, w,
-        )  # fmt: skip
-        self.hear(
-            x, ok, masked, self.which, self.steps.window, self.sections, s["z"], s["gone"], self.rows[0],
-            s["products"][slot], s["counts"][slot],
-        )  # fmt: skip
-        return bad
-
-    def judge(self, s: dict[str, Array], oldest: int) -> None:
-        """Find what is to be removed, from the window that has just ended."""
-        s["removed"][0], s["trusted"][0], s["active"][0] = s["removed"][1], s["trusted"][1], s["active"][1]
-        inside = s["trusted"][1]
-        quiet = self.kernels.within(
-            s["products"],
-            s["counts"],
-            oldest,
-            self.steps.window - self.steps.hop,
-            self.threshold,
-            self.now,
-            inside,
-            self.room,
-        )
-        s["removed"][1] = 0
-        s["active"][1] = 0
-        if not quiet:
-            places = np.ix_(*2 * (np.flatnonzero(inside),))
-            away = self.away(self.now[places], self.who.covariance[places], self.threshold[places])
-            if away is not None:
-                s["removed"][1][places] = away.T
-                s["active"][1] = 1
-
-    def away(self, now: Array, covariance: Array, threshold: Array) -> Array | None:
-        """Return the projection that is taken away, ``I - C W (W' C W)^-1 W'``; None where nothing is."""
-        if self.who.method == "riemannian":
-            lower = np.linalg.cholesky(covariance)
-            half = np.linalg.solve(lower, now)
-            values, turned = np.linalg.eigh(np.linalg.solve(lower, half.T))
-            vectors = np.linalg.solve(lower.T, turned)
-        else:
-            values, vectors = np.linalg.eigh(now)
-        over = values >= (vectors * (threshold @ vectors)).sum(axis=0)
-        over[: max(len(over) - self.most, 0)] = False
-        if not over.any():
-            return None
-        u = vectors[:, over]
-        if self.who.method == "riemannian":
-            return (covariance @ u) @ u.T
-        weights = np.linalg.solve(covariance, u)
-        return u @ np.linalg.solve(u.T @ weights, weights.T)

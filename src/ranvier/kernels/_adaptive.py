@@ -18,22 +18,25 @@ def _rows(kind: Any) -> Any:
     return types.Array(kind, 2, "C", readonly=True)
 
 
-@njit(void(_LINE, int64, int64[::1], float64, float64, _TABLE, _LINE), cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _mean_squares(u: Any, taps: int, gone: Any, rate: float, ridge: float, inverse: Any, gain: Any) -> None:
-    """Write the gain of least mean squares, each reference measured by its own power."""
-    for r in range(len(gone)):
-        power = ridge
+@njit(void(_LINE, int64, _TABLE, float64, float64, float64, _LINE), cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _mean_squares(u: Any, taps: int, ears: Any, rate: float, ridge: float, loud: float, gain: Any) -> None:
+    """Write the gain of least mean squares, each reference measured by its own power and what is usual for it."""
+    for r in range(len(ears)):
+        power = ridge + taps * loud * ears[r, 1]
         for k in range(r * taps, (r + 1) * taps):
             power += u[k] * u[k]
         for k in range(r * taps, (r + 1) * taps):
-            gain[k] = rate * u[k] / (power * len(gone))
+            gain[k] = rate * u[k] / (power * len(ears))
 
 
-@njit(void(_LINE, int64, int64[::1], float64, float64, _TABLE, _LINE), cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _least_squares(u: Any, taps: int, gone: Any, keep: float, ridge: float, inverse: Any, gain: Any) -> None:
+@njit(void(_LINE, float64, float64, _TABLE, _LINE), cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _least_squares(u: Any, keep: float, ridge: float, inverse: Any, gain: Any) -> None:
     """Write the gain of recursive least squares and bring the inverse correlation up to date."""
     m, start = len(u), 1.0 / ridge
     power = keep
+    if not u.any():  # a silence teaches nothing, and makes nothing forgotten
+        gain[:] = 0.0
+        return
     for i in range(m):
         total = 0.0
         for j in range(m):
@@ -60,17 +63,31 @@ def _least_squares(u: Any, taps: int, gone: Any, keep: float, ridge: float, inve
                 inverse[j, i] *= root
 
 
+@njit(float64(float64, float64, float64, float64, float64, _LINE), inline="always")  # type: ignore[untyped-decorator]
+def _active(v: float, loud: float, release: float, slow: float, least: float, ear: Any) -> float:
+    """Return what of a reference counts: the share of its power that is above `loud` times its usual one.
+
+    `ear` holds its recent peak power, of which an instant rises and `release` a sample falls; the usual one, the
+    running median of the former, which moves by the part `slow`, faster at first; and how many samples there were.
+    """
+    ear[0] = max(v * v, release * ear[0])
+    ear[2] += 1.0
+    part = max(slow, min(0.5, 4.0 / ear[2]))
+    ear[1] = max(ear[1] * (1.0 + part) if ear[0] > ear[1] else ear[1] * (1.0 - part), least)
+    return v * max(0.0, 1.0 - loud * ear[1] / ear[0]) if ear[0] > 0.0 else 0.0
+
+
 def _signature(f: Any) -> Any:
     return int64(
-        _rows(f), _rows(boolean), boolean, _INDEX, _INDEX, int64, float64, float64, boolean, _TABLE, int64[::1],
-        _TABLE, _TABLE, _LINE, f[:, ::1], boolean[:, ::1],
+        _rows(f), _rows(boolean), boolean, _INDEX, _INDEX, int64, float64, float64, boolean, types.UniTuple(float64, 4),
+        _TABLE, _TABLE, int64[::1], _TABLE, _TABLE, _LINE, f[:, ::1], boolean[:, ::1],
     )  # fmt: skip
 
 
 @kernel(_signature)
 def adapt(
     x: Any, ok: Any, masked: bool, which: Any, references: Any, taps: int, rate: float, ridge: float, squares: bool,
-    u: Any, gone: Any, inverse: Any, weights: Any, gain: Any, y: Any, w: Any,
+    gate: Any, ears: Any, u: Any, gone: Any, inverse: Any, weights: Any, gain: Any, y: Any, w: Any,
 ) -> int:  # fmt: skip
     """Take off what the references predict, then learn from what is left; return how many results are invalid.
 
@@ -83,6 +100,8 @@ def adapt(
     rate, ridge, squares
         Forgetting factor of recursive least squares, or step of least mean squares; energy of a reference that
         counts as nothing; whether it is the former.
+    gate, ears
+        What is asked of `_active`, nothing where the first is 0; what it remembers, ``(n_references, 3)``.
     u, gone
         ``(2, n_references * taps)``: last samples, newest first, and those of whole references alone; for how many
         samples more a reference is not whole.
@@ -103,6 +122,8 @@ def adapt(
                 u[0, k] = u[0, k - 1]
             u[0, first] = float64(y[t, references[r]])
             if w[t, references[r]]:
+                if gate[0] > 0.0:
+                    u[0, first] = _active(u[0, first], gate[0], gate[1], gate[2], gate[3], ears[r])
                 gone[r] = max(gone[r] - 1, 0)
             else:
                 gone[r] = taps
@@ -114,9 +135,9 @@ def adapt(
             for k in range(first, first + taps):
                 u[1, k] = 0.0 if gone[r] else u[0, k]
         if squares:
-            _least_squares(u[1], taps, gone, rate, ridge, inverse, gain)
+            _least_squares(u[1], rate, ridge, inverse, gain)
         else:
-            _mean_squares(u[1], taps, gone, rate, ridge, inverse, gain)
+            _mean_squares(u[1], taps, ears, rate, ridge, gate[0], gain)
         for i in range(len(which)):
             if w[t, which[i]]:
                 left = float64(y[t, which[i]])
