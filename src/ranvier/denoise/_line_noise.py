@@ -7,9 +7,14 @@ from typing import Any, final
 
 import numpy as np
 
-from ranvier.denoise._mains import Canceller, Line, Tracker, pieces
+from ranvier.denoise._line_frequency import Tracker
+from ranvier.denoise._mains import Line, pieces
+from ranvier.denoise._phasors import Canceller, Quick
 from ranvier.stage import BlockStage, Scratch, State, Tags, need_signal
 from ranvier.stream import Block, Info, StreamInfo, is_all_valid
+
+QUICKER = (5, 30)  # bandwidths of the phasors that speak where mains jumps, over that of the slow ones
+FAR = 9.0  # power over the usual one from which on they speak
 
 
 @final
@@ -36,12 +41,19 @@ class LineNoise(BlockStage):
     *In*: signal ``(n,)``. *Out*: the same channels, units and rate; float32 (float64 for float64). Each
     harmonic is a phasor a channel that turns with the mains and is pulled by every sample towards what is
     left: at a constant frequency exactly the notch of `Notch` with the same width, but without a transient
-    where the frequency changes. The frequency is that by which the phase in windows (Hann, one hop long, on the
+    where the frequency changes. It is pulled hard at first, and ever less. Where mains jumps, such a phasor needs
+    its time constant (0.8 s): two quicker ones (5 and 30 times as wide) therefore follow what is left, and
+    take it away while it is far more than usual, and coherent, in that channel and harmonic; else they are silent.
+    The frequency is that by which the phase in windows (Hann, one hop long, on the
     absolute grid of samples) goes on from one to the next, over all channels, each weighted by its own
-    coherence; what is not coherent moves it little. Where a channel is invalid its phasors go on: after as
-    long as the time constant at most it is trusted at once, after longer it is primed afresh and settles. Where
-    another grid is chosen, all channels settle. Delay 0. Settle: until 1 % of a disturbance is left, and the
-    frequency is known (2 s). Support: until 1e-6 is left. Portable: plain arithmetic and square roots while it runs.
+    coherence, and its trend; what is not coherent moves it little. Where a channel is invalid its phasors go on: after
+    as long as the time constant at most it is trusted at once, after longer it is primed afresh and settles. Where no
+    frequency is given, 31 are listened to, 50 and 60 Hz preferred, and the most coherent is followed: chosen after 4 s,
+    and left only for one that is clearly more coherent over 20 s; all channels settle then. Listening to so many costs
+    more than all else: name the frequency where there are thousands of fast channels. Delay 0. Settle: until 1 % of
+    mains is left that keeps within 0.05 Hz of `frequency`, which is known after 2.5 s. Support: until 1e-6 of the
+    phasors, the frequency and what is usual is left; which of several grids was chosen is remembered for longer.
+    Portable: plain arithmetic and square roots while it runs.
 
     References
     ----------
@@ -53,12 +65,11 @@ class LineNoise(BlockStage):
     harmonics: int = 3
     bandwidth: float = 0.4
     reach: float = 0.5
-    memory: float = 5.0
+    memory: float = 3.0
 
     @property
     def tags(self) -> Tags:  # type: ignore[override]
-        fixed = self.frequency is not None and self.reach == 0
-        return Tags(exactness="portable", linear=fixed, permutable=True, recursive=True)
+        return Tags(exactness="portable", permutable=True, recursive=True)
 
     def _line(self, info: StreamInfo) -> Line:
         return Line(self, float(info.rate), self.frequency, self.reach, self.harmonics, self.memory)
@@ -78,12 +89,15 @@ class LineNoise(BlockStage):
         out, line = self.describe(info), self._line(info)
         canceller = Canceller(line, self.bandwidth, out.dtype, line.settle(self.bandwidth))
         tracker = Tracker(line, out.dtype)
+        quick = [
+            Quick(line, self.bandwidth * times, FAR, out.dtype, f"quick{times}_", canceller.hold) for times in QUICKER
+        ]
         n = out.n_channels
-        design: Any = canceller, tracker, line.wait > 0, Scratch(out.shape, out.dtype)
-        return State(design, **canceller.memory(n), **tracker.memory(n))
+        design: Any = canceller, quick, tracker, line.choosing, Scratch(out.shape, out.dtype)
+        return State(design, **canceller.memory(n), **{k: v for each in quick for k, v in each.memory(n).items()}, **tracker.memory(n))
 
     def step(self, state: State, block: Block) -> Block:
-        canceller, tracker, choosing, scratch = state.design
+        canceller, quick, tracker, choosing, scratch = state.design
         y, w = scratch.take(block.n)
         x = np.ascontiguousarray(block.data, y.dtype)
         masked = not is_all_valid(block.valid)
@@ -92,6 +106,8 @@ class LineNoise(BlockStage):
             canceller.run(state, x[a:b], ok[a:b], masked, False, y[a:b], w[a:b])
             if choosing and state["chosen"][0] < 0:
                 w[a:b] = False
+            for each in quick:
+                each.run(state, y[a:b], w[a:b])
             if tracker.run(state, x[a:b], ok[a:b], masked, state["base"], block.start + a):
                 canceller.forget(state)
         return Block(y, block.start, w)

@@ -18,13 +18,13 @@ class Combinations:
     ----------
     components
         How many; None for as many as stand out.
-    bandwidth, wider
-        Of the line [Hz], and how many times wider what is beside it is.
+    bandwidth, wider, quicker
+        Of the line [Hz], and how many times wider what is beside it and what follows a jump is.
     look, memory
         Time between two products, and of their fading [s].
     """
 
-    def __init__(self, components: int | None, bandwidth: float, wider: float, look: float, memory: float) -> None:
+    def __init__(self, components: int | None, bandwidth: float, wider: float, quicker: float, look: float, memory: float) -> None:
         self.components, self.keep = components, 1 - look / memory
         self._least, self._apiece = LEAST / look, 2 * bandwidth * look  # independent real numbers in each product
         self._wider = wider
@@ -32,6 +32,9 @@ class Combinations:
         band, own = 1 / (1 + 1j * away / wider), 1 / (1 + 1j * away)
         line, beside = (np.abs(band * own) ** 2).sum(), (np.abs(band * (band - own)) ** 2).sum()
         self._chance = float(line / beside)  # where the spectrum is flat
+        quick = 1 / (1 + 1j * away / quicker)
+        # what quick phasors find of what is beside the line, which filters make 1
+        self.usual = float((np.abs((1 - own) * quick) ** 2).sum() / beside)
 
     def update(self, state: State) -> None:
         """Write filters, patterns, and which channels they know."""
@@ -59,7 +62,11 @@ class Combinations:
         keep &= used.any()
         chosen = np.where(keep[:, None], chosen, 0.0)
         pattern = (chosen @ mains) / np.where(keep, values, 1.0)[:, None]
-        state["filters"][...] = chosen * scale
+        filters = chosen * scale
+        mix = filters @ state["patterns"].T  # what was found of old combinations, in terms of new ones
+        state["quick_wave"][...] = state["quick_wave"] @ mix.T
+        state["quick_usual"][...] = np.maximum(state["quick_usual"] @ (mix**2).T, self.usual)
+        state["filters"][...] = filters
         state["patterns"][...] = pattern * np.where(used, np.sqrt(np.where(used, power, 1.0)), 0.0)
         state["used"][...] = used
 

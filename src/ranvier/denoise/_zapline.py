@@ -7,16 +7,20 @@ from typing import final
 
 import numpy as np
 
+from ranvier.denoise._line_frequency import Tracker
 from ranvier.denoise._line_space import Combinations
-from ranvier.denoise._mains import Canceller, Line, Tracker, pieces
+from ranvier.denoise._mains import Line, pieces
+from ranvier.denoise._phasors import Canceller, Quick
 from ranvier.errors import ContractError
 from ranvier.stage import BlockStage, Scratch, State, Tags, need_number, need_signal
 from ranvier.stream import Block, Info, StreamInfo, is_all_valid
 
 LOOKS = 32  # instants a second at which products of channels are added up; also how many make one update
+QUICKER = 8  # width of the phasors that speak where mains jumps, over that of the line
+FAR = 6.0  # power over the usual one from which on they speak
 WIDER = 4  # width of what counts as beside the line, over that of the line
 MOST = 8  # components
-TRACKED = 5.0  # time constant of the frequency [s]
+TRACKED = 3.0  # time constant of the frequency [s]
 
 
 @final
@@ -43,9 +47,11 @@ class ZapLine(BlockStage):
     summed with fading weights: a generalised eigenproblem of a correlation matrix, shrunk by the third power of
     channels over channels and samples. From then on ``x - pattern * (filter @ line part)`` comes out. De Cheveigne
     splits by a moving average over one period, which delays what is below the line if it is causal; phasors do not.
+    Where mains jumps, quicker phasors (8 times as wide) follow what is left of it in each combination, and speak while
+    that is far more than usual, and coherent.
     A channel that is invalid leaves the sums pair by pair, is foretold by its phasors until the next update, and
     after longer than their time constant has no part in the combinations until it has settled again; other channels
-    stay valid. Delay 0. Settle: phasors and frequency (2 s), two seconds of products, an update.
+    stay valid. Delay 0. Settle: phasors and frequency (2.5 s), two seconds of products, an update.
     Support: until 1e-6 of the products is left. Once a second the cost grows with the cube of channels: for up to
     some 200. Exact.
 
@@ -97,7 +103,7 @@ class ZapLine(BlockStage):
         return max(round(rate / LOOKS), 1)
 
     def prepare(self, info: StreamInfo) -> State:
-        from ranvier.kernels._line_space import gather, project
+        from ranvier.kernels._line_space import combine, gather, subtract
 
         out, line = self.describe(info), self._line(info)
         n, dtype, settle = out.n_channels, out.dtype, self._settled(line)
@@ -109,22 +115,29 @@ class ZapLine(BlockStage):
         tracker = Tracker(line, dtype)
         parts, left = Scratch(out.shape, dtype), Scratch(out.shape, dtype)
         room = np.zeros((2, line.count, n), dtype)
-        space = Combinations(self.components, self.bandwidth, WIDER, self._look(line.rate) / line.rate, self.memory)
+        look = self._look(line.rate) / line.rate
+        space = Combinations(self.components, self.bandwidth, WIDER, QUICKER, look, self.memory)
         k = min(MOST, n)
+        quick = Quick(line, self.bandwidth * QUICKER, FAR, dtype, "quick_", 0, space.usual)
+        design = (
+            narrow, around, tracker, gather[dtype], combine[dtype], subtract[dtype], quick, space,
+            self._look(line.rate), room, [Scratch(shape, dtype) for shape in (out.shape, out.shape, (k,), (k,))],
+            Scratch(out.shape, dtype),
+        )  # fmt: skip
         return State(
-            (narrow, around, tracker, gather[dtype], project[dtype], space, self._look(line.rate), room, parts, left,
-             Scratch(out.shape, dtype)),
-            **narrow.memory(n), **tracker.memory(n), **{k: v for each in around for k, v in each.memory(n).items()},
+            design, **narrow.memory(n), **tracker.memory(n), **quick.memory(k),
+            **{k: v for each in around for k, v in each.memory(n).items()},
             space=np.zeros((3, n, n)), filters=np.zeros((k, n)), patterns=np.zeros((k, n)), used=np.zeros(n, bool),
         )  # fmt: skip
 
     def step(self, state: State, block: Block) -> Block:
-        narrow, around, tracker, gather, project, space, look, room, parts, left, scratch = state.design
+        (narrow, around, tracker, gather, combine, subtract, quick, space, look, room, rooms, scratch) = state.design
         y, w = scratch.take(block.n)
-        (part, _), (rest, _) = parts.take(block.n), left.take(block.n)
+        (part, _), (rest, _), (found, whole), (more, _) = (each.take(block.n) for each in rooms)
         x = np.ascontiguousarray(block.data, y.dtype)
         masked = not is_all_valid(block.valid)
         ok = np.ascontiguousarray(block.valid) if masked else w
+        whole[...] = True
         if not masked:
             w[...] = True
         for a, b in pieces(block.start, block.n, tracker.hop, look):
@@ -132,7 +145,9 @@ class ZapLine(BlockStage):
             for each in around[1:]:
                 each.run(state, part[a:b], ok[a:b], masked, False, rest[a:b], w[a:b])
             narrow.run(state, x[a:b], ok[a:b], masked, True, part[a:b], w[a:b])
-            project(x[a:b], part[a:b], state["filters"], state["patterns"], state["used"], y[a:b], w[a:b])
+            combine(x[a:b], w[a:b], state["base"], part[a:b], state["filters"], found[a:b], more[a:b])
+            quick.run(state, more[a:b], whole[a:b], True)
+            subtract(x[a:b], found[a:b], more[a:b], state["patterns"], state["used"], y[a:b], w[a:b])
             if tracker.run(state, x[a:b], ok[a:b], masked, state["base"], block.start + a):
                 for each in (narrow, *around):
                     each.forget(state)

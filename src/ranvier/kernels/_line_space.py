@@ -62,38 +62,70 @@ def gather(
 
 @kernel(
     lambda f: void(
-        types.Array(f, 2, "C", readonly=True), f[:, ::1], float64[:, ::1], float64[:, ::1], boolean[::1], f[:, ::1],
-        boolean[:, ::1],
+        types.Array(f, 2, "C", readonly=True), boolean[:, ::1], f[::1], f[:, ::1], float64[:, ::1], f[:, ::1],
+        f[:, ::1],
     )
 )  # fmt: skip
-def project(x: Any, line: Any, filters: Any, patterns: Any, used: Any, y: Any, w: Any) -> None:
-    """Write ``x - patterns' (filters line)`` where it is valid, 0 elsewhere; sums over channels in their order.
+def combine(x: Any, w: Any, base: Any, line: Any, filters: Any, found: Any, left: Any) -> None:
+    """Write the line part of each combination and what else is in it; sums over channels in their order.
 
     Parameters
     ----------
-    x, line
-        Samples and their line parts ``(n, n_channels)``.
-    filters, patterns
+    x, w, base
+        Samples ``(n, n_channels)``, where they are valid, and the level of each channel.
+    line
+        Line parts ``(n, n_channels)``.
+    filters
         ``(n_components, n_channels)``; components whose filter is 0 throughout cost little.
+    found, left
+        Results ``(n, n_components)``; what is left is of the valid channels.
+    """
+    kind = found.dtype.type
+    n_components, n = filters.shape
+    for k in range(n_components):
+        some = False
+        for c in range(n):
+            some = some or filters[k, c] != 0.0
+        for t in range(len(x)):
+            a, b = 0.0, 0.0
+            if some:
+                for c in range(n):
+                    a += filters[k, c] * line[t, c]
+                    if w[t, c]:
+                        b += filters[k, c] * (x[t, c] - base[c] - line[t, c])
+            found[t, k], left[t, k] = kind(a), kind(b)
+
+
+@kernel(
+    lambda f: void(
+        types.Array(f, 2, "C", readonly=True), f[:, ::1], f[:, ::1], float64[:, ::1], boolean[::1], f[:, ::1],
+        boolean[:, ::1],
+    )
+)  # fmt: skip
+def subtract(x: Any, found: Any, more: Any, patterns: Any, used: Any, y: Any, w: Any) -> None:
+    """Write ``x - patterns' z`` where it is valid, 0 elsewhere.
+
+    Parameters
+    ----------
+    x
+        Samples ``(n, n_channels)``.
+    found, more
+        z is their sum ``(n, n_components)``.
+    patterns
+        ``(n_components, n_channels)``.
     used
         Channels of which filters and patterns know; others are not valid.
     y, w
         Result ``(n, n_channels)``, and its mask, which tells where the samples are valid before.
     """
     kind = y.dtype.type
-    n_components, n = filters.shape
+    n_components, n = patterns.shape
     for t in range(len(x)):
         for c in range(n):
             w[t, c] = w[t, c] and used[c]
             y[t, c] = x[t, c] if w[t, c] else kind(0)
         for k in range(n_components):
-            even, odd = 0.0, 0.0
-            for c in range(0, n - 1, 2):
-                even += filters[k, c] * line[t, c]
-                odd += filters[k, c + 1] * line[t, c + 1]
-            if n % 2:
-                even += filters[k, n - 1] * line[t, n - 1]
-            z = even + odd
+            z = float64(found[t, k]) + float64(more[t, k])
             if z != 0.0:
                 for c in range(n):
                     y[t, c] = kind(y[t, c] - patterns[k, c] * z) if w[t, c] else kind(0)

@@ -1,4 +1,4 @@
-"""Mains in many channels: sine and cosine of each harmonic that follow it, and the frequency that all share."""
+"""Mains in many channels: the frequency that all share, found from how far its phase goes on."""
 
 from __future__ import annotations
 
@@ -12,107 +12,13 @@ from ranvier.kernels._turn import PI, angle_of, turn
 
 FINE = 2.0**40  # sums over channels are of whole parts of this, so that their order does not matter
 TRUSTED = 0.5  # coherence from which on a frequency is believed in full
-MARGIN = 0.3  # by how much the coherence of another candidate must be larger
-
-
-def _rows(kind: Any) -> Any:
-    return types.Array(kind, 2, "C", readonly=True)
+LONG = 20  # hops over which the coherence of candidates is compared
+MARGIN = 0.2  # by how much the coherence of another candidate must be larger
 
 
 @kernel(
     lambda f: void(
-        _rows(f), _rows(boolean), boolean, f[:, ::1], f[::1], int64, int64, f[::1], f[:, :, ::1], int64[::1],
-        int64[::1], boolean, f[:, ::1], boolean[:, ::1],
-    )
-)  # fmt: skip
-def cancel(
-    x: Any, ok: Any, masked: bool, turns: Any, gains: Any, hold: int, settle: int, base: Any, wave: Any, seen: Any,
-    gone: Any, line: bool, y: Any, w: Any,
-) -> None:  # fmt: skip
-    """Take the mains away: each harmonic is a turning phasor that every sample pulls towards what is left.
-
-    For a constant frequency each harmonic is the notch ``g (1 - 2 c z + z^2) / (1 - 2 g c z + (2 g - 1) z^2)``.
-
-    Parameters
-    ----------
-    x, ok, masked
-        Samples ``(n, n_channels)``; their mask, which is looked at only where `masked`.
-    turns, gains
-        Cosine and sine by which each harmonic turns a sample, ``(n_harmonics, 2)``; g and 2 (1 - g).
-    hold, settle
-        Longest invalid stretch over which phasors go on; valid samples until the output is valid.
-    base, wave, seen, gone
-        State of each channel: first valid sample; phasors ``(2, n_harmonics, n_channels)``; valid samples so far, at
-        most `settle`; invalid ones since the last.
-    line
-        Write what is taken away (where invalid, what the phasors foretell) in place of what is left.
-    y, w
-        Result and its mask, of the shape of `x`.
-    """
-    n_harmonics, n = len(turns), len(base)
-    g, pull, none = gains[0], gains[1], gains[0] - gains[0]
-    steady = not masked
-    for c in range(n):
-        steady = steady and seen[c] >= settle and gone[c] == 0
-    for t in range(len(x)):
-        whole = steady
-        if not whole:
-            whole = True
-            for c in range(n):
-                good = not masked or ok[t, c]
-                whole = whole and good
-                if not good:
-                    gone[c] = min(gone[c] + 1, hold + 1)
-                    w[t, c] = False
-                    continue
-                if gone[c] > hold:
-                    base[c] = x[t, c]
-                    seen[c] = 0
-                    for h in range(n_harmonics):
-                        wave[0, h, c] = none
-                        wave[1, h, c] = none
-                gone[c] = 0
-                seen[c] = min(seen[c] + 1, settle)
-                w[t, c] = seen[c] >= settle
-        else:
-            for c in range(n):
-                w[t, c] = True
-        for c in range(n):
-            y[t, c] = x[t, c] - base[c]
-        for h in range(n_harmonics):
-            a, b = turns[h, 0], turns[h, 1]
-            if whole:
-                for c in range(n):
-                    away = y[t, c] - wave[0, h, c]
-                    p, q = wave[0, h, c] + pull * away, wave[1, h, c]
-                    y[t, c] = g * away
-                    wave[0, h, c] = a * p - b * q
-                    wave[1, h, c] = b * p + a * q
-            else:
-                for c in range(n):
-                    p, q = wave[0, h, c], wave[1, h, c]
-                    if gone[c] == 0:
-                        away = y[t, c] - p
-                        y[t, c] = g * away
-                        p = p + pull * away
-                    wave[0, h, c] = a * p - b * q
-                    wave[1, h, c] = b * p + a * q
-        if line:
-            for c in range(n):
-                if gone[c] == 0:
-                    y[t, c] = (x[t, c] - base[c]) - y[t, c]
-                else:
-                    y[t, c] = none
-                    for h in range(n_harmonics):  # turned already: turn back by one sample
-                        y[t, c] += turns[h, 0] * wave[0, h, c] + turns[h, 1] * wave[1, h, c]
-        else:
-            for c in range(n):
-                y[t, c] = y[t, c] + base[c] if gone[c] == 0 else none
-
-
-@kernel(
-    lambda f: void(
-        _rows(f), _rows(boolean), boolean, f[::1], types.Array(f, 3, "C"), int64, f[:, ::1], boolean[::1]
+        types.Array(f, 2, "C", readonly=True), types.Array(boolean, 2, "C", readonly=True), boolean, f[::1], types.Array(f, 3, "C"), int64, f[:, ::1], boolean[::1]
     )
 )  # fmt: skip
 def listen(x: Any, ok: Any, masked: bool, base: Any, tables: Any, place: int, sums: Any, whole: Any) -> None:
@@ -164,12 +70,12 @@ def _together(products: Any, k: int) -> Any:
 @kernel(
     lambda f: boolean(
         f[:, ::1], boolean[::1], f[:, ::1], boolean[::1], float64[:, :, ::1], float64[:, ::1], float64[::1], float64,
-        float64, float64, int64, float64[:, ::1], int64[::1], float64[::1],
+        float64, float64, int64, float64[::1], float64[:, ::1], int64[::1], float64[::1],
     )
 )  # fmt: skip
 def track(
     sums: Any, whole: Any, before: Any, had: Any, products: Any, steps: Any, candidates: Any, keep: float, hertz: float,
-    reach: float, wait: int, slow: Any, chosen: Any, frequency: Any,
+    reach: float, wait: int, likely: Any, slow: Any, chosen: Any, frequency: Any,
 ) -> bool:  # fmt: skip
     """End a hop: find the frequency from how far the phases of all channels went on; True where another was chosen.
 
@@ -185,11 +91,11 @@ def track(
         Part of the sums that is kept from hop to hop.
     hertz, reach
         Frequency of one turn a hop, and how far from its candidate a frequency is looked for [Hz].
-    wait
-        Hops that are heard before the first choice.
+    wait, likely
+        Hops that are heard before the first choice, and by how much the coherence of each candidate counts for more.
     slow
         A second fading mean of each frequency, and its weight ``(n_candidates, 2)``: what it lags behind tells what the
-        first lags behind a frequency that drifts.
+        first lags behind a frequency that drifts, which is carried on to the middle of the next hop.
     chosen, frequency
         Which candidate is followed, -1 before the first, and hops heard, at most `wait`; where each is found [Hz].
     """
@@ -223,12 +129,15 @@ def track(
         away = min(max(min((coherence / TRUSTED) ** 2, 1.0) * away, -reach), reach)
         slow[k, 1] = keep * slow[k, 1] + 1.0
         slow[k, 0] += (away - slow[k, 0]) / slow[k, 1]
-        frequency[k] = candidates[k] + min(max(2.0 * away - slow[k, 0], -reach), reach)
-        if coherence > most:
-            best, most = k, coherence
+        trend = (1.0 + 1.5 * (1.0 - keep) / keep) * (away - slow[k, 0])
+        frequency[k] = candidates[k] + min(max(away + trend, -reach), reach)
+        slow[k, 2] += (coherence - slow[k, 2]) / min(chosen[1] + 1, LONG)
+        score = slow[k, 2] + likely[k]
+        if score > most:
+            best, most = k, score
         if k == chosen[0]:
-            mine = coherence
-    chosen[1] = min(chosen[1] + 1, wait)
+            mine = score
+    chosen[1] = min(chosen[1] + 1, max(wait, LONG))
     other = chosen[0] != best and chosen[1] >= wait and (chosen[0] < 0 or most > mine + MARGIN)
     if other:
         chosen[0] = best
