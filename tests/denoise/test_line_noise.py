@@ -50,21 +50,19 @@ def test_conforms(stage, dtype):
 
 @pytest.mark.parametrize(("harmonics", "bandwidth"), [(1, 0.5), (3, 2.0)])
 def test_at_a_fixed_frequency_it_is_the_notch(harmonics, bandwidth):
-    """Response to an impulse against scipy's, from 0.5 Hz up, and against `Notch`."""
-    x, at = np.zeros((12_000, 1)), 4000  # when both are valid
-    x[at] = 1.0
-    y = clean(LineNoise(50, harmonics, bandwidth, reach=0), x, block=1000).data[at:, 0]
-    f, wanted = np.linspace(0.5, 249.5, 800), np.ones(800, complex)
-    filtered = x[at:, 0]
+    """Against scipy's and `Notch`, in noise, once what was there at the start has gone; quick phasors speak seldom."""
+    x = noise(60 * RATE, 2)
+    y = clean(LineNoise(50, harmonics, bandwidth, reach=0), x, block=1000).data
+    other = clean(Notch(50, 50 / bandwidth, harmonics), x, block=1000).data
+    filtered = x - x[0]
     for h in range(1, harmonics + 1):
         b, a = sps.iirnotch(50 * h, 50 * h / bandwidth, fs=RATE)
-        wanted *= sps.freqz(b, a, f, fs=RATE)[1]
-        filtered = sps.lfilter(b, a, filtered)
-    np.testing.assert_allclose(y, filtered, atol=1e-13)
-    found = np.exp(-2j * np.pi * f[:, None] / RATE * np.arange(len(y))) @ y
-    np.testing.assert_allclose(found, wanted, atol=1e-5)
-    other = clean(Notch(50, 50 / bandwidth, harmonics), x, block=1000).data[at:, 0]
-    np.testing.assert_allclose(y, other, atol=1e-13)
+        filtered = sps.lfilter(b, a, filtered, axis=0)
+    late = slice(45 * RATE, None)
+    same = np.abs(y - filtered - x[0])[late] < 1e-8
+    assert same.mean() > 0.995
+    assert np.abs(y - filtered - x[0])[late].max() < 5.0
+    assert (np.abs(y - other)[late] < 1e-8).mean() > 0.995
 
 
 @pytest.mark.parametrize("frequency", [46.3, 50.0, 53.9, 57.0, 60.0, 64.2])
@@ -95,24 +93,57 @@ def test_it_follows_a_frequency_that_drifts_where_a_notch_does_not():
     assert left[Notch] > 0.3
 
 
-def test_amplitude_is_followed_with_the_declared_time_constant():
-    """After a step of amplitude what is left decays as exp(-pi bandwidth t)."""
-    n, bandwidth = 30 * RATE, 1.0
-    size = np.where(np.arange(n) < n // 2, 1.0, 3.0)[:, None]
-    y = clean(LineNoise(50, 1, bandwidth, reach=0), mains(n) * size).data[n // 2 :]
-    for t in (0.5, 1.0):
-        at = y[round((t - 0.01) * RATE) : round((t + 0.01) * RATE)]
-        envelope = np.sqrt(2 * (at**2).mean(axis=0))
-        np.testing.assert_allclose(envelope, 20 * np.exp(-np.pi * bandwidth * t), rtol=0.03)
+@pytest.mark.parametrize("jump", ["amplitude", "phase", "harmonic"])
+def test_a_jump_is_caught_up_with_at_once(jump):
+    """0.2 s after it 10 % is left, where the notch has 78 % (exp(-pi 0.4 0.2)); nothing before it is another."""
+    n, at = 20 * RATE, 10 * RATE
+    own, late = noise(n) * 0.2, np.arange(n) >= at
+    line = mains(n)
+    more = {"amplitude": 2 * line, "phase": -2 * line, "harmonic": mains(n, frequency=100.0)}[jump] * late[:, None]
+    stage = LineNoise(50, 2, reach=0)
+    plain, y = clean(stage, own + line).data, clean(stage, own + line + more).data
+    np.testing.assert_array_equal(y[:at], plain[:at])
+    part = slice(at + RATE // 5, at + RATE // 4)
+    assert np.sqrt(((y - plain)[part] ** 2).mean() / (more[part] ** 2).mean()) < 0.10
+    notch = Notch(50, 50 / 0.4, 2)
+    slow = clean(notch, own + line + more).data - clean(notch, own + line).data
+    assert np.sqrt((slow[part] ** 2).mean() / (more[part] ** 2).mean()) > 0.5
+
+
+def test_what_is_not_mains_does_not_make_quick_phasors_speak():
+    """Negative control: alpha that swells to three times, and a step of the level, far from the line."""
+    n = 20 * RATE
+    t = np.arange(n)[:, None] / RATE
+    alpha = 20 * np.cos(2 * np.pi * 10 * t + np.arange(4)) * (1 + 2 * (np.sin(2 * np.pi * 0.3 * t) > 0.5))
+    alpha += np.where(t > 12, 100.0, 0.0)
+    own = noise(n) * 0.2
+    y = clean(LineNoise(50, 1, reach=0), own + alpha).data
+    notch = clean(Notch(50, 50 / 0.4), own + alpha).data
+    assert np.sqrt(((y - notch)[10 * RATE :] ** 2).mean()) < 0.02 * 20
 
 
 def test_after_settle_one_percent_is_left():
-    stage = LineNoise(50, 1, 1.0, reach=0)
-    settle = stage.describe(info()).settle
-    out = clean(stage, mains(20 * RATE))
-    assert not out.valid[: settle - 1].any()
-    assert out.valid[settle:].all()
-    assert np.abs(out.data[settle:]).max() < 0.0101 * 10
+    for stage, frequency in ((LineNoise(50, 1, 1.0, reach=0), 50.0), (LineNoise(50, 1), 50.05)):
+        settle = stage.describe(info()).settle
+        out = clean(stage, mains(10 * RATE, frequency=frequency))
+        assert settle < 3 * RATE
+        assert not out.valid[: settle - 1].any()
+        assert out.valid[settle:].all()
+        assert np.abs(out.data[settle:]).max() < 0.01 * 10
+
+
+def test_faint_mains_is_found_and_nothing_flaps_without_any():
+    """A line of 0.15 of the noise's rms, 18 dB below it; and noise alone, which must stay valid once it is."""
+    n = 60 * RATE
+    own = noise(n)
+    stage = LineNoise(harmonics=1)
+    out = clean(stage, own + mains(n, frequency=60.02, size=1.0))
+    y, wave = out.data[40 * RATE :], np.exp(-2j * np.pi * 60.02 * np.arange(1, n + 1) / RATE)[40 * RATE :, None]
+    before = np.abs(2 * ((own + mains(n, frequency=60.02, size=1.0))[40 * RATE :] * wave).mean(axis=0))
+    assert np.abs(2 * (y * wave).mean(axis=0)).mean() < 0.3 * before.mean()
+    for seed in range(4):
+        out = clean(stage, noise(n, seed=seed))
+        assert out.valid[stage.describe(info()).settle :].all()
 
 
 @pytest.mark.parametrize("away", [-3.0, 3.0])

@@ -47,6 +47,10 @@ class Tracker:
             "frequency": self._candidates.copy(),
         }  # fmt: skip
 
+    def searching(self, state: State) -> bool:
+        """Say whether no grid has been chosen yet."""
+        return self.line.choosing and bool(state["chosen"][0] < 0)
+
     def run(self, state: State, x: Array, ok: Array, masked: bool, base: Array, start: int) -> bool:
         """Listen to samples that end a hop at most; return whether another candidate was chosen."""
         if not self.line.away:

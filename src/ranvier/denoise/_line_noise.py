@@ -93,18 +93,18 @@ class LineNoise(BlockStage):
             Quick(line, self.bandwidth * times, FAR, out.dtype, f"quick{times}_", canceller.hold) for times in QUICKER
         ]
         n = out.n_channels
-        design: Any = canceller, quick, tracker, line.choosing, Scratch(out.shape, out.dtype)
+        design: Any = canceller, quick, tracker, Scratch(out.shape, out.dtype)
         return State(design, **canceller.memory(n), **{k: v for each in quick for k, v in each.memory(n).items()}, **tracker.memory(n))
 
     def step(self, state: State, block: Block) -> Block:
-        canceller, quick, tracker, choosing, scratch = state.design
+        canceller, quick, tracker, scratch = state.design
         y, w = scratch.take(block.n)
         x = np.ascontiguousarray(block.data, y.dtype)
         masked = not is_all_valid(block.valid)
         ok = np.ascontiguousarray(block.valid) if masked else w
         for a, b in pieces(block.start, block.n, tracker.hop):
             canceller.run(state, x[a:b], ok[a:b], masked, False, y[a:b], w[a:b])
-            if choosing and state["chosen"][0] < 0:
+            if tracker.searching(state):
                 w[a:b] = False
             for each in quick:
                 each.run(state, y[a:b], w[a:b])

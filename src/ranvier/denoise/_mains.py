@@ -116,9 +116,10 @@ class Line:
         """Return after how many samples a channel is clean: its phasors are, and the frequency is known."""
         radius = np.sqrt(2 * self.gears(bandwidth) - 1)
         left = np.cumprod(radius)
-        more = np.ceil(np.log(SETTLED / left[-1]) / np.log(radius[-1]))
+        enough = SETTLED / (1.1 * (2 * self.count - 1))  # harmonics that begin disturb each other
+        more = np.ceil(np.log(enough / left[-1]) / np.log(radius[-1]))
         found = 0 if self.choosing or not self.away else round(min(self.memory, FOUND) * self.rate)
-        return found + (len(left) + int(more) if left[-1] > SETTLED else int(np.argmax(left <= SETTLED)) + 1)
+        return found + (len(left) + int(more) if left[-1] > enough else int(np.argmax(left <= enough)) + 1)
 
     def chosen(self) -> int:
         """Return how many samples later all channels are clean, for the choice of a grid."""

@@ -147,6 +147,8 @@ class ZapLine(BlockStage):
             narrow.run(state, x[a:b], ok[a:b], masked, True, part[a:b], w[a:b])
             combine(x[a:b], w[a:b], state["base"], part[a:b], state["filters"], found[a:b], more[a:b])
             quick.run(state, more[a:b], whole[a:b], True)
+            if tracker.searching(state):
+                w[a:b] = False
             subtract(x[a:b], found[a:b], more[a:b], state["patterns"], state["used"], y[a:b], w[a:b])
             if tracker.run(state, x[a:b], ok[a:b], masked, state["base"], block.start + a):
                 for each in (narrow, *around):

@@ -13,7 +13,7 @@ from ranvier.kernels._turn import PI, angle_of, turn
 FINE = 2.0**40  # sums over channels are of whole parts of this, so that their order does not matter
 TRUSTED = 0.5  # coherence from which on a frequency is believed in full
 LONG = 20  # hops over which the coherence of candidates is compared
-MARGIN = 0.2  # by how much the coherence of another candidate must be larger
+MARGIN, CLEAR = 0.2, 0.65  # by how much the coherence of another candidate must be larger, and what it must be
 
 
 @kernel(
@@ -94,10 +94,10 @@ def track(
     wait, likely
         Hops that are heard before the first choice, and by how much the coherence of each candidate counts for more.
     slow
-        A second fading mean of each frequency, and its weight ``(n_candidates, 2)``: what it lags behind tells what the
+        A second fading mean of each frequency, its weight, and the mean coherence ``(n_candidates, 3)``: what it lags behind tells what the
         first lags behind a frequency that drifts, which is carried on to the middle of the next hop.
     chosen, frequency
-        Which candidate is followed, -1 before the first, and hops heard, at most `wait`; where each is found [Hz].
+        Which candidate is followed, -1 before the first, and hops heard, at most some more than `wait`; where each is found [Hz].
     """
     for k in range(len(candidates)):
         a, b = steps[k, 0], steps[k, 1]
@@ -131,14 +131,15 @@ def track(
         slow[k, 0] += (away - slow[k, 0]) / slow[k, 1]
         trend = (1.0 + 1.5 * (1.0 - keep) / keep) * (away - slow[k, 0])
         frequency[k] = candidates[k] + min(max(away + trend, -reach), reach)
-        slow[k, 2] += (coherence - slow[k, 2]) / min(chosen[1] + 1, LONG)
+        slow[k, 2] += (coherence - slow[k, 2]) / min(max(chosen[1] + 1 - wait, 1), LONG)
         score = slow[k, 2] + likely[k]
         if score > most:
             best, most = k, score
         if k == chosen[0]:
             mine = score
-    chosen[1] = min(chosen[1] + 1, max(wait, LONG))
-    other = chosen[0] != best and chosen[1] >= wait and (chosen[0] < 0 or most > mine + MARGIN)
+    chosen[1] = min(chosen[1] + 1, wait + LONG)
+    clear = chosen[1] >= wait + LONG and most > mine + MARGIN and slow[best, 2] > CLEAR
+    other = chosen[0] != best and chosen[1] >= wait and (chosen[0] < 0 or clear)
     if other:
         chosen[0] = best
     return bool(other)
