@@ -95,7 +95,7 @@ def test_it_follows_a_frequency_that_drifts_where_a_notch_does_not():
 
 @pytest.mark.parametrize("jump", ["amplitude", "phase", "harmonic"])
 def test_a_jump_is_caught_up_with_at_once(jump):
-    """0.2 s after it 10 % is left, where the notch has 78 % (exp(-pi 0.4 0.2)); nothing before it is another."""
+    """0.3 s after it a tenth is left, where the notch has 69 % (exp(-pi 0.4 0.3)); nothing before it is another."""
     n, at = 20 * RATE, 10 * RATE
     own, late = noise(n) * 0.2, np.arange(n) >= at
     line = mains(n)
@@ -103,7 +103,7 @@ def test_a_jump_is_caught_up_with_at_once(jump):
     stage = LineNoise(50, 2, reach=0)
     plain, y = clean(stage, own + line).data, clean(stage, own + line + more).data
     np.testing.assert_array_equal(y[:at], plain[:at])
-    part = slice(at + RATE // 5, at + RATE // 4)
+    part = slice(at + 3 * RATE // 10, at + 7 * RATE // 20)
     assert np.sqrt(((y - plain)[part] ** 2).mean() / (more[part] ** 2).mean()) < 0.10
     notch = Notch(50, 50 / 0.4, 2)
     slow = clean(notch, own + line + more).data - clean(notch, own + line).data
