@@ -1,11 +1,11 @@
 """LineNoise and ZapLine beside meegkit and mne-denoise: python benchmarks/denoise_mains.py [--json FILE] [--markdown].
 
-Scenes and seeds were fixed before anything was tuned; parameters were tuned on the first seed. Peers see the whole recording, and once more blocks of 1 s; they
-are told the frequency. Ours run causally, in blocks of 0.1 s, and find it. Peers are left out where they are not
-installed (pip install meegkit mne-denoise statsmodels). Everything is scored over the same samples, steps of the mains'
-amplitude included, of which whole-file methods know beforehand. What no causal method can do is shown by rows of an
-oracle, which gives the truth but for all mains' change in the first 20 or 40 ms after each step; "later" is the error
-without the second that follows a step.
+Scenes and seeds were fixed before anything was tuned; parameters were tuned on the first seed. Peers see the whole
+recording, and once more blocks of 1 s; they are told the frequency. Ours run causally, in blocks of 0.1 s, and find it.
+Peers are left out where they are not installed (pip install meegkit mne-denoise statsmodels). Everything is scored over
+the same samples, steps of the mains' amplitude included, of which whole-file methods know beforehand. What no causal
+method can do is shown by rows of an oracle, which gives the truth but for all of mains' change in the first 20 or 40 ms
+after each step; "later" is the error beside the line without the second that follows a step.
 """
 
 import argparse

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ranvier.denoise import LineNoise, ZapLine
+from ranvier.denoise._line_space import Combinations
 from ranvier.errors import ContractError
 from ranvier.stage import Run
 from ranvier.stream import Block, StreamInfo, concatenate
@@ -106,6 +107,38 @@ def test_a_sine_three_hertz_beside_in_another_place_survives():
     wave = np.exp(-2j * np.pi * 53 * np.arange(n) / RATE)[late, None]
     kept = np.abs(2 * (y.data[late] * wave).mean(axis=0))
     assert kept == pytest.approx(3 * np.abs(other), abs=0.1)
+
+
+def test_a_jump_is_caught_up_with_at_once():
+    """0.1 s after its amplitude has tripled a tenth is left, where phasors of 2.5 Hz have 46 % (exp(-pi 2.5 0.1))."""
+    n, at = 30 * RATE, 25 * RATE + 40
+    own, more = noise(n), 2 * mains(n) * (np.arange(n) >= at)[:, None]
+    stage = ZapLine(50, harmonics=1)
+    y, plain = (clean(stage, own + mains(n) + extra)[0].data for extra in (more, 0))
+    np.testing.assert_array_equal(y[:at], plain[:at])
+    part = slice(at + RATE // 10, at + RATE // 5)
+    assert np.sqrt(((y - plain)[part] ** 2).mean() / (more[part] ** 2).mean()) < 0.10
+
+
+def test_what_quick_phasors_know_is_kept_when_combinations_change():
+    """The sign of an eigenvector is chance: turned round, what was found of the old one is turned round too."""
+    rng = np.random.default_rng(SEED)
+    beside = rng.standard_normal((4, 200))
+    place = np.array([1.0, -2.0, 0.5, 1.0])
+    space = np.stack([np.outer(place, place) * 1e6, beside @ beside.T, np.full((4, 4), 200.0)])
+    state = {
+        "space": space, "filters": np.zeros((4, 4)), "patterns": np.zeros((4, 4)), "used": np.zeros(4, bool),
+        "quick_wave": np.zeros((4, 1, 4)), "quick_usual": np.ones((1, 4)),
+    }  # fmt: skip
+    combinations = Combinations(None, 2.5, 4, 8, 1 / 32, 30.0)
+    combinations.update(state)
+    assert (np.abs(state["filters"]).sum(axis=1) > 0).tolist() == [True, False, False, False]
+    state["patterns"] *= -1
+    state["quick_wave"][..., 0], state["quick_usual"][0, 0] = 3.0, 500.0
+    combinations.update(state)
+    np.testing.assert_allclose(state["quick_wave"][..., 0], -3.0, rtol=1e-9)
+    assert state["quick_usual"][0, 0] == pytest.approx(500.0, rel=1e-6)
+    np.testing.assert_array_equal(state["quick_wave"][..., 1:], 0.0)
 
 
 def test_one_channel_dying_leaves_the_others_clean():

@@ -92,9 +92,10 @@ class LineNoise(BlockStage):
         quick = [
             Quick(line, self.bandwidth * times, FAR, out.dtype, f"quick{times}_", canceller.hold) for times in QUICKER
         ]
-        n = out.n_channels
-        design: Any = canceller, quick, tracker, Scratch(out.shape, out.dtype)
-        return State(design, **canceller.memory(n), **{k: v for each in quick for k, v in each.memory(n).items()}, **tracker.memory(n))
+        arrays: dict[str, Any] = {}
+        for each in (canceller, *quick, tracker):
+            arrays |= each.memory(out.n_channels)
+        return State((canceller, quick, tracker, Scratch(out.shape, out.dtype)), **arrays)
 
     def step(self, state: State, block: Block) -> Block:
         canceller, quick, tracker, scratch = state.design

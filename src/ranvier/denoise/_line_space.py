@@ -24,7 +24,9 @@ class Combinations:
         Time between two products, and of their fading [s].
     """
 
-    def __init__(self, components: int | None, bandwidth: float, wider: float, quicker: float, look: float, memory: float) -> None:
+    def __init__(
+        self, components: int | None, bandwidth: float, wider: float, quicker: float, look: float, memory: float
+    ) -> None:
         self.components, self.keep = components, 1 - look / memory
         self._least, self._apiece = LEAST / look, 2 * bandwidth * look  # independent real numbers in each product
         self._wider = wider

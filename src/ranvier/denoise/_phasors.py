@@ -83,7 +83,9 @@ class Quick:
         return {
             self.name + "wave": np.zeros((4, self._count, n), self._dtype),
             self.name + "usual": np.full((self._count, n), self._usual or 0.0, self._dtype),
-            self.name + "count": np.repeat([[self._learn if known else 0], [0 if known else self._hold + 1]], n, axis=1),
+            self.name + "count": np.repeat(
+                [[self._learn if known else 0], [0 if known else self._hold + 1]], n, axis=1
+            ),
         }
 
     def run(self, state: State, y: Array, w: Array, taken: bool = False) -> None:

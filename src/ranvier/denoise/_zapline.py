@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import numpy as np
 
@@ -113,7 +113,6 @@ class ZapLine(BlockStage):
         for each in around:
             each.hold = narrow.hold  # all begin anew together
         tracker = Tracker(line, dtype)
-        parts, left = Scratch(out.shape, dtype), Scratch(out.shape, dtype)
         room = np.zeros((2, line.count, n), dtype)
         look = self._look(line.rate) / line.rate
         space = Combinations(self.components, self.bandwidth, WIDER, QUICKER, look, self.memory)
@@ -124,9 +123,11 @@ class ZapLine(BlockStage):
             self._look(line.rate), room, [Scratch(shape, dtype) for shape in (out.shape, out.shape, (k,), (k,))],
             Scratch(out.shape, dtype),
         )  # fmt: skip
+        arrays: dict[str, Any] = tracker.memory(n) | quick.memory(k)
+        for each in (narrow, *around):
+            arrays |= each.memory(n)
         return State(
-            design, **narrow.memory(n), **tracker.memory(n), **quick.memory(k),
-            **{k: v for each in around for k, v in each.memory(n).items()},
+            design, **arrays,
             space=np.zeros((3, n, n)), filters=np.zeros((k, n)), patterns=np.zeros((k, n)), used=np.zeros(n, bool),
         )  # fmt: skip
 

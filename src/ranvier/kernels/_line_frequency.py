@@ -18,7 +18,8 @@ MARGIN, CLEAR = 0.2, 0.65  # by how much the coherence of another candidate must
 
 @kernel(
     lambda f: void(
-        types.Array(f, 2, "C", readonly=True), types.Array(boolean, 2, "C", readonly=True), boolean, f[::1], types.Array(f, 3, "C"), int64, f[:, ::1], boolean[::1]
+        types.Array(f, 2, "C", readonly=True), types.Array(boolean, 2, "C", readonly=True), boolean, f[::1],
+        types.Array(f, 3, "C"), int64, f[:, ::1], boolean[::1],
     )
 )  # fmt: skip
 def listen(x: Any, ok: Any, masked: bool, base: Any, tables: Any, place: int, sums: Any, whole: Any) -> None:
@@ -94,10 +95,12 @@ def track(
     wait, likely
         Hops that are heard before the first choice, and by how much the coherence of each candidate counts for more.
     slow
-        A second fading mean of each frequency, its weight, and the mean coherence ``(n_candidates, 3)``: what it lags behind tells what the
-        first lags behind a frequency that drifts, which is carried on to the middle of the next hop.
+        A second fading mean of each frequency, its weight, and the mean coherence ``(n_candidates, 3)``: what it
+        lags behind tells what the first lags behind a frequency that drifts, which is carried on to the middle of the
+        next hop.
     chosen, frequency
-        Which candidate is followed, -1 before the first, and hops heard, at most some more than `wait`; where each is found [Hz].
+        Which candidate is followed, -1 before the first, and hops heard, at most LONG more than `wait`; where each
+        is found [Hz].
     """
     for k in range(len(candidates)):
         a, b = steps[k, 0], steps[k, 1]

@@ -26,7 +26,7 @@ def gather(
         Phasors ``(2, n_harmonics, n_channels)`` of a narrow and of a wide band; what is beside the line is the
         difference.
     seen, gone, settle, hold
-        Of `ranvier.kernels._mains.cancel`.
+        Of `ranvier.kernels._phasors.cancel`.
     keep
         Part of the sums that is kept.
     sums

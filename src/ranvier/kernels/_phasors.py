@@ -111,11 +111,31 @@ def cancel(
 
 @kernel(
     lambda f: void(
-        f[:, ::1], boolean[:, ::1], boolean, f[:, ::1], f[::1], f[::1], int64, int64, f[:, :, ::1], f[:, ::1], int64[:, ::1]
+        f[:, ::1],
+        boolean[:, ::1],
+        boolean,
+        f[:, ::1],
+        f[::1],
+        f[::1],
+        int64,
+        int64,
+        f[:, :, ::1],
+        f[:, ::1],
+        int64[:, ::1],
     )
 )
 def catch_up(
-    y: Any, w: Any, taken: bool, turns: Any, gains: Any, limits: Any, hold: int, learn: int, wave: Any, usual: Any, count: Any
+    y: Any,
+    w: Any,
+    taken: bool,
+    turns: Any,
+    gains: Any,
+    limits: Any,
+    hold: int,
+    learn: int,
+    wave: Any,
+    usual: Any,
+    count: Any,
 ) -> None:
     """Take away what quicker phasors find in what slow ones have left, where it is far more than usual.
 
@@ -132,8 +152,8 @@ def catch_up(
     hold, learn
         Longest invalid stretch after which the usual power is still known; valid samples until it is.
     wave, usual, count
-        State: phasors and smoother ones ``(4, n_harmonics, n_channels)``; their usual power ``(n_harmonics, n_channels)``; how many
-        samples were valid, at most `learn`, and how many invalid since ``(2, n_channels)``.
+        State: phasors and smoother ones ``(4, n_harmonics, n_channels)``; their usual power
+        ``(n_harmonics, n_channels)``; how many samples were valid, at most `learn`, and how many invalid since ``(2, n_channels)``.
     """
     g, pull, far, new = gains[0], gains[1], limits[0], limits[1]
     n_harmonics, n = usual.shape
