@@ -92,8 +92,8 @@ class LineNoise(BlockStage):
         quick = [
             Quick(line, self.bandwidth * times, FAR, out.dtype, f"quick{times}_", canceller.hold) for times in QUICKER
         ]
-        arrays: dict[str, Any] = {}
-        for each in (canceller, *quick, tracker):
+        arrays: dict[str, Any] = canceller.memory(out.n_channels) | tracker.memory(out.n_channels)
+        for each in quick:
             arrays |= each.memory(out.n_channels)
         return State((canceller, quick, tracker, Scratch(out.shape, out.dtype)), **arrays)
 

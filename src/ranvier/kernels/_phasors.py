@@ -153,7 +153,8 @@ def catch_up(
         Longest invalid stretch after which the usual power is still known; valid samples until it is.
     wave, usual, count
         State: phasors and smoother ones ``(4, n_harmonics, n_channels)``; their usual power
-        ``(n_harmonics, n_channels)``; how many samples were valid, at most `learn`, and how many invalid since ``(2, n_channels)``.
+        ``(n_harmonics, n_channels)``; how many samples were valid, at most `learn`, and how many invalid since
+        ``(2, n_channels)``.
     """
     g, pull, far, new = gains[0], gains[1], limits[0], limits[1]
     n_harmonics, n = usual.shape
