@@ -142,8 +142,10 @@ def ask_targets(protocol, unit, placed, tail, losses, part):
     fitted = bench.fit(train)
     intact = heard(bench, fitted)
     for place in losses:
-        row = {how: heard(Bench.of(whole, lost([rec], place, how, [at])), fitted) for how in HOW[1:]}
-        bench = Bench.of(Recipe((Pick((pick.what, f"-{rec.info.channels.names[place]}")), *tail)), [rec])
+        row = {
+            how: heard(Bench.of(whole, lost([rec], place, how, [at])), fitted) for how in ("nan",)
+        }  # features have no rails, and may stand still
+        bench = Bench.of(Recipe((Pick((*pick.what, f"-{rec.info.channels.names[place]}")), *tail)), [rec])
         yield {"intact": intact, "removed": heard(bench, bench.fit(train)), **row}
 
 
@@ -194,6 +196,6 @@ if __name__ == "__main__":
         for row in compare(given.folder, *asked):
             rows.append(row)
             print(row, file=sys.stderr, flush=True)
-    if given.json:
-        given.json.write_text(json.dumps(rows, indent=1))
+            if given.json:
+                given.json.write_text(json.dumps(rows, indent=1))
     show("lost", markdown(rows), given.markdown)
