@@ -40,8 +40,8 @@ class Epoch(Stage):
     0, in the order of the events, counted from 0; `at` is the newest source sample in each. Sample 0 of a window
     is the first sample of the signal at or after the event, tmin later. A window that meets a jump of the index,
     or whose event came too late, is left out and counted in the state (``dropped``). Validity stays with each
-    number. The delay of filters before it is not made up for. Delay: none added. Support and settle: a window
-    more. Portable.
+    number. Delays before it are not made up for: behind `ASR`, say, add its look-ahead to `tmin` and `tmax`, and to
+    those of the trials. Delay: none added. Support and settle: a window more. Portable.
 
     Raises
     ------
