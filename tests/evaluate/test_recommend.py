@@ -105,6 +105,7 @@ def test_eog_that_predicts_is_used_and_one_that_does_not_is_not():
 
     said = evaluate.recommend(head(change=shown, more=[("EOG", "eog", moves)]))
     assert "RLS" in kinds(said)
+    assert next(p for p in said.proposed if p.name == "denoise.RLS").stage.quiet == 0  # it moves all the time
     assert kinds(said).index("Highpass") < kinds(said).index("RLS")
     other = evaluate.recommend(head(more=[("EOG", "eog", moves)]))
     assert "RLS" not in kinds(other)
@@ -256,7 +257,7 @@ def test_real_recordings(shared):
     found = evaluate.recommend(record.open(shared / "eegmmidb_s001" / "S001R06.edf"))
     bad = {n for f in found.findings if f.topic == "channels" and f.level == "fault" for n in f.channels}
     assert "T10" in bad
-    assert finding(found, "mains").text.startswith("60.1")
+    assert abs(float(finding(found, "mains").text.split()[0]) - 59.986) < 0.05  # the peak of the whole file's spectrum
     dbs = np.load(shared / "dbs_artifact" / "ecog_lfp_data.npy").T
     found = evaluate.recommend(record.from_array(dbs, 1000, ["ECOG", "LFP"], kind=["ecog", "lfp"]))
     assert kinds(found) == ["Integrity", "PARRM"]
