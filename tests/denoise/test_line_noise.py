@@ -110,6 +110,29 @@ def test_a_jump_is_caught_up_with_at_once(jump):
     assert np.sqrt((slow[part] ** 2).mean() / (more[part] ** 2).mean()) > 0.5
 
 
+def test_a_jump_is_caught_up_with_whatever_the_offset():
+    """Electrodes stand at mV; what quick phasors hold for usual is the same as without."""
+    n, at = 20 * RATE, 10 * RATE
+    own, line = noise(n) * 0.2, mains(n)
+    more, stage = 2 * line * (np.arange(n) >= at)[:, None], LineNoise(50, 1, reach=0)
+    found = [clean(stage, own + line + more + level).data - level for level in (0.0, 3e5)]
+    np.testing.assert_allclose(found[0], found[1], atol=1e-6)
+    late = slice(at + 3 * RATE // 10, None)
+    assert np.sqrt(((found[1] - own)[late] ** 2).mean()) < 0.1 * 20
+
+
+def test_silence_at_the_start_is_not_taken_for_what_is_usual():
+    """A device that sends zeros for a while: afterwards what lies beside the line is that of a channel without."""
+    n = 60 * RATE
+    own = noise(n, 2)
+    own[: 6 * RATE, 0] = 0
+    y = clean(LineNoise(50, 1, reach=0), own).data[20 * RATE :]
+    f, kept = sps.welch(y, RATE, nperseg=4 * RATE, axis=0)
+    _, given_ = sps.welch(own[20 * RATE :], RATE, nperseg=4 * RATE, axis=0)
+    beside = ((np.abs(f - 50) > 1) & (np.abs(f - 50) < 4)).nonzero()[0]
+    assert (np.abs(10 * np.log10(kept[beside].mean(axis=0) / given_[beside].mean(axis=0))) < 0.3).all()
+
+
 def test_what_is_not_mains_does_not_make_quick_phasors_speak():
     """Negative control: alpha that swells to three times, and a step of the level, far from the line."""
     n = 20 * RATE

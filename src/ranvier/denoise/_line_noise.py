@@ -108,7 +108,7 @@ class LineNoise(BlockStage):
             if tracker.searching(state):
                 w[a:b] = False
             for each in quick:
-                each.run(state, y[a:b], w[a:b])
+                each.run(state, y[a:b], w[a:b], state["base"])
             if tracker.run(state, x[a:b], ok[a:b], masked, state["base"], block.start + a):
                 canceller.forget(state)
         return Block(y, block.start, w)

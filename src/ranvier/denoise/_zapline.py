@@ -121,7 +121,7 @@ class ZapLine(BlockStage):
         design = (
             narrow, around, tracker, gather[dtype], combine[dtype], subtract[dtype], quick, space,
             self._look(line.rate), room, [Scratch(shape, dtype) for shape in (out.shape, out.shape, (k,), (k,))],
-            Scratch(out.shape, dtype),
+            Scratch(out.shape, dtype), np.zeros(k, dtype),
         )  # fmt: skip
         arrays: dict[str, Any] = tracker.memory(n) | quick.memory(k)
         for each in (narrow, *around):
@@ -132,7 +132,7 @@ class ZapLine(BlockStage):
         )  # fmt: skip
 
     def step(self, state: State, block: Block) -> Block:
-        (narrow, around, tracker, gather, combine, subtract, quick, space, look, room, rooms, scratch) = state.design
+        (narrow, around, tracker, gather, combine, subtract, quick, space, look, room, rooms, scratch, level) = state.design
         y, w = scratch.take(block.n)
         (part, _), (rest, _), (found, whole), (more, _) = (each.take(block.n) for each in rooms)
         x = np.ascontiguousarray(block.data, y.dtype)
@@ -147,7 +147,7 @@ class ZapLine(BlockStage):
                 each.run(state, part[a:b], ok[a:b], masked, False, rest[a:b], w[a:b])
             narrow.run(state, x[a:b], ok[a:b], masked, True, part[a:b], w[a:b])
             combine(x[a:b], w[a:b], state["base"], part[a:b], state["filters"], found[a:b], more[a:b])
-            quick.run(state, more[a:b], whole[a:b], True)
+            quick.run(state, more[a:b], whole[a:b], level, True)
             if tracker.searching(state):
                 w[a:b] = False
             subtract(x[a:b], found[a:b], more[a:b], state["patterns"], state["used"], y[a:b], w[a:b])

@@ -111,33 +111,17 @@ def cancel(
 
 @kernel(
     lambda f: void(
-        f[:, ::1],
-        boolean[:, ::1],
-        boolean,
-        f[:, ::1],
-        f[::1],
-        f[::1],
-        int64,
-        int64,
-        f[:, :, ::1],
-        f[:, ::1],
+        f[:, ::1], boolean[:, ::1], boolean, f[::1], f[:, ::1], f[::1], f[::1], int64, int64, f[:, :, ::1], f[:, ::1],
         int64[:, ::1],
     )
-)
+)  # fmt: skip
 def catch_up(
-    y: Any,
-    w: Any,
-    taken: bool,
-    turns: Any,
-    gains: Any,
-    limits: Any,
-    hold: int,
-    learn: int,
-    wave: Any,
-    usual: Any,
-    count: Any,
-) -> None:
+    y: Any, w: Any, taken: bool, base: Any, turns: Any, gains: Any, limits: Any, hold: int, learn: int, wave: Any,
+    usual: Any, count: Any,
+) -> None:  # fmt: skip
     """Take away what quicker phasors find in what slow ones have left, where it is far more than usual.
+
+    Where they hear nothing at all, exact zeros, nothing is learnt of what is usual.
 
     Parameters
     ----------
@@ -145,6 +129,8 @@ def catch_up(
         What is left ``(n, n_channels)``, changed in place, and where it is valid.
     taken
         Write what is taken away in place of what is left.
+    base
+        Level of each channel, which is not listened to.
     turns, gains
         Cosine and sine by which each harmonic turns a sample, ``(n_harmonics, 2)``; g and 2 (1 - g).
     limits
@@ -172,9 +158,9 @@ def catch_up(
                 count[0, c] = 0
             count[1, c] = 0
             known = count[0, c] >= learn
-            if not known:
+            rest, part = y[t, c] - base[c], none
+            if not known and rest != none:
                 count[0, c] += 1
-            rest, part = y[t, c], none
             for h in range(n_harmonics):
                 p, q = wave[0, h, c], wave[1, h, c]
                 away = rest - p
@@ -188,8 +174,9 @@ def catch_up(
                     if size > much:
                         ratio = much / size
                         part += u * (one - ratio * ratio)
-                    usual[h, c] += new * (min(size, usual[h, c] + usual[h, c]) - usual[h, c])
-                else:
+                    if size > none:
+                        usual[h, c] += new * (min(size, usual[h, c] + usual[h, c]) - usual[h, c])
+                elif count[0, c]:
                     usual[h, c] += (size - usual[h, c]) * (one / y.dtype.type(count[0, c]))
                 rest = kept
                 wave[0, h, c] = turns[h, 0] * p - turns[h, 1] * q
