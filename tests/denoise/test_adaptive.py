@@ -143,6 +143,20 @@ def test_what_is_usual_is_the_running_median_of_the_peak():
         np.testing.assert_allclose(ear[:2], [peak[-1], np.median(peak[-12_000:])], rtol=0.1)
 
 
+@pytest.mark.parametrize("stage", [LMS(), RLS(tau=4.0)])
+def test_support_covers_how_long_what_was_usual_is_remembered(stage):
+    """An EOG that was thirty times as loud: how blinks are taken off later, with another past and beyond the support."""
+    loud = 20_000
+    support = stage.describe(INFO).support
+    _, x = heard(loud + support + 20_000, blinks=True)
+    other = x.copy()
+    other[:loud, 2] *= 30
+    a, b = (push(stage, v).data[:, :2] for v in (x, other))
+    apart = np.abs(a - b).max(axis=1)
+    assert apart[loud + support :].max() < 0.1 * 200
+    assert apart[loud + 36 * 200 : loud + support].max() > 0.5 * 200  # felt for longer than weights remember
+
+
 @given(
     st.lists(st.integers(0, 150), max_size=10),
     st.sampled_from([RLS(tau=2.0, quiet=0.0), RLS(tau=2.0, quiet=1.0), LMS(quiet=0.5)]),

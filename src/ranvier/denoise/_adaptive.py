@@ -14,6 +14,7 @@ from ranvier.stream import Block, Info, StreamInfo, is_all_valid
 ELECTRODES = ("eeg", "ecog", "seeg", "dbs", "lfp")
 REFERENCES = ("eog", "emg", "motion", "ref")
 RELEASE, USUAL = 0.1, 30.0  # seconds in which a reference's peak falls, and in which its usual one is found
+FELT = 15  # time constants until about a millionth is left: of weights, and of what was usual
 MOST = 512  # weights of a channel: their correlation is gone through at every sample
 
 
@@ -75,7 +76,7 @@ class Adaptive(BlockStage):
                 "active at times, 0 for those that always are."
             )
         self.rate_of(info)
-        memory = self.taps + self.memory(info)
+        memory = self.taps + self.memory(info) + (round(FELT * USUAL * info.rate) if self.quiet else 0)
         return info.but(
             dtype=np.dtype(np.float64 if info.dtype == np.float64 else np.float32),
             support=info.support + int(-(-memory * info.origin.step // 1)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, final
 
-from ranvier.denoise._adaptive import REFERENCES, Adaptive
+from ranvier.denoise._adaptive import FELT, REFERENCES, Adaptive
 from ranvier.stage import need_number
 from ranvier.stream import StreamInfo
 
@@ -30,7 +30,7 @@ class LMS(Adaptive):
     -----
     *In*, *out*, masks, rest: as of `RLS`; cheaper, slower to learn. Each reference is measured by its own power and
     `quiet` times its usual one, whatever its unit. Delay 0; support: 15 times ``taps * n_references / step_size``
-    samples of activity, for steady references; settle 0. Portable.
+    samples of activity, for steady references, and what `RLS` needs for what is usual; settle 0. Portable.
 
     References
     ----------
@@ -53,4 +53,4 @@ class LMS(Adaptive):
         return self.ridge * self.step_size / self.taps
 
     def memory(self, info: StreamInfo) -> int:
-        return round(15 * self.taps * len(self._columns(info)[1]) / self.step_size)
+        return round(FELT * self.taps * len(self._columns(info)[1]) / self.step_size)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, final
 
-from ranvier.denoise._adaptive import REFERENCES, Adaptive
+from ranvier.denoise._adaptive import FELT, REFERENCES, Adaptive
 from ranvier.stage import need_number
 from ranvier.stream import StreamInfo
 
@@ -41,7 +41,8 @@ class RLS(Adaptive):
 
     With a reference invalid, or in one of its last `taps` samples, its weights are held and nothing is taken off
     for it; the others go on. An invalid electrode's weights are held. While a reference is active, what it hears of
-    the brain is taken off too. Delay 0; support 15 `tau` of activity; settle 0. Portable.
+    the brain is taken off too. Delay 0; support: 15 `tau` of activity, and where `quiet` counts 450 s more, until what
+    was usual once makes a difference of some percent at most; settle 0. Portable.
 
     References
     ----------
@@ -64,4 +65,4 @@ class RLS(Adaptive):
         return self.ridge / (self.tau * float(info.rate))
 
     def memory(self, info: StreamInfo) -> int:
-        return round(15 * self.tau * info.rate)
+        return round(FELT * self.tau * info.rate)
