@@ -50,6 +50,17 @@ def test_spikes_do_not_count():
     assert left(fit(spiky, threshold=1e5)) > 0.3
 
 
+def test_counts_at_the_lower_end_are_as_large_as_at_the_upper():
+    """The magnitude of -32768 is no int16: at either rail samples are artefacts, which do not count."""
+    counts = np.round(noise(np.random.default_rng(SEED)) * 10).astype("i2")
+    info, found = StreamInfo.signal(30_000, INFO.channels, dtype="i2"), []
+    for rail in (32767, -32768):
+        counts[5000:5020] = rail
+        samples = Samples(x=counts, y=np.zeros(LENGTH), trial=np.zeros(LENGTH, np.int64))
+        found.append(Whiten().fit_samples(info, samples).matrix)
+    np.testing.assert_array_equal(*found)
+
+
 def test_local_whitening_uses_near_channels_alone_and_leaves_little():
     x = noise(np.random.default_rng(SEED))
     stage = fit(x, neighbours=5)

@@ -116,7 +116,7 @@ def _noise_covariance(x: Array, valid: Array, stretch: Array, threshold: float, 
             last = min(first + PIECE, b)
             low, high = max(a, first - guard), min(b, last + guard)
             heard = valid[low:high] & ~seldom
-            crossed = heard & (np.abs(x[low:high]) > threshold * sd)
+            crossed = heard & (np.abs(x[low:high].astype(float)) > threshold * sd)  # |-32768| is no int16
             near = crossed.copy()
             for k in range(1, guard + 1):
                 near[k:] |= crossed[:-k]
