@@ -63,6 +63,12 @@ def test_what_cannot_be_placed_is_refused(names, kind, stage, said):
         places(names, kind, stage)
 
 
+def test_a_name_without_end_is_no_site():
+    """From a file that somebody made: it would take minutes."""
+    with pytest.raises(ContractError, match="sites of the 10-05 system"):
+        places(["Cz", "_" * 100_000 + "x"])
+
+
 def test_what_needs_places_takes_them():
     info = StreamInfo.signal(250, Channels.of(["Fc5.", "Fc3.", "Cz..", "Fcz.", "Oz..", "Fc4."]))
     for stage in (Interpolate(), Laplacian()):

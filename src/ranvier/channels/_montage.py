@@ -14,6 +14,7 @@ from ranvier.stream import Block, Channels, Info, StreamInfo
 from ranvier.stream._channels import Position
 
 TABLE = Path(__file__).with_name("sites_1005.csv")
+LONGEST = 64  # letters of a name that may hold a site: what a file says is longer takes the square of its length
 AROUND = re.compile(r"^(eeg[ _-]+)?(.+?)([ _-]+(ref|le|re|ar|avg|a1|a2|m1|m2|a1a2|gnd))?[.\s]*$")
 
 
@@ -31,7 +32,7 @@ def sites() -> dict[str, Position]:
 
 def site_of(name: str) -> str:
     """Return what a channel's name says of its site: "EEG T7-REF" and "T7.." are both "t7"."""
-    found = AROUND.match(name.strip().lower())
+    found = AROUND.match(name.strip().lower()) if len(name) <= LONGEST else None
     return found.group(2) if found else name.lower()
 
 
