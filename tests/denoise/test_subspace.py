@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ranvier.denoise import ASR, SubspaceReconstruction, _asr
+from ranvier.denoise import ASR, Integrity, SubspaceReconstruction, _asr
 from ranvier.denoise._design import response
 from ranvier.denoise._robust_mean import geometric_median, karcher_mean
 from ranvier.denoise._weighting import weighting
@@ -198,6 +198,23 @@ def test_blinks_in_the_calibration_do_not_widen_the_limit():
     a, b = (ASR().fit(r, whole(r)) for r in (from_array(v, RATE, N) for v in (x, y)))
     limits = [np.trace(np.linalg.solve(s.covariance, s.threshold)) / N for s in (a, b)]
     np.testing.assert_allclose(limits[1], limits[0], rtol=0.25)
+
+
+def test_what_was_lost_parts_what_was_recorded_before_and_after_it():
+    """Whether all channels are lost or the electrodes alone: in both the same is valid, and teaches the same."""
+    t = np.arange(40 * RATE) / RATE
+    x = np.random.default_rng(SEED).standard_normal((len(t), N)) * 10
+    x[:, :-1] += 60 * np.sin(2 * np.pi * 2 * t)[:, None]
+    lost = np.arange(len(t)) % (RATE // 3) < RATE // 10
+    found = []
+    for last in (N - 1, N):
+        y = x.copy()
+        y[lost, :last] = np.nan
+        rec = from_array(y, RATE, N, kind=["eeg"] * (N - 1) + ["trigger"], events=[(0, "rest")])
+        trials = rec.trials({"rest": "rest"}, tmin=0.0, tmax=39.9)
+        found.append(recipe(Integrity(), ASR(window=0.1)).fit(rec, trials).stages[-1])
+    np.testing.assert_array_equal(found[0].covariance, found[1].covariance)
+    np.testing.assert_array_equal(found[0].threshold, found[1].threshold)
 
 
 def test_electrodes_that_were_linked_may_come_apart(monkeypatch):

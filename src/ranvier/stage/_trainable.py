@@ -97,7 +97,8 @@ class Trainable(abc.ABC):
 class Estimator(Trainable):
     """A trainable whose author writes `fit_samples` only.
 
-    `whole` says that it is fitted on samples that are valid throughout; else on those with anything valid in them.
+    `whole` says that it is fitted on samples that are valid throughout; else on all, and `Samples.valid` says what of
+    them may be read.
     """
 
     whole: ClassVar[bool] = True
@@ -213,7 +214,8 @@ def apply(stage: Stage, stream: Stream) -> Stream:
 def collect(streams: Sequence[Stream], trials: Goal, whole: bool = True) -> Samples:
     """Gather the samples that lie wholly inside trials (or have targets).
 
-    They are valid throughout; or, where they need not be `whole`, somewhere.
+    They are valid throughout; or, where they need not be `whole`, all of them: what follows a lost one is no neighbour of
+    what went before it.
     """
     if isinstance(trials, Trials):
         return _collect_trials(streams, trials, whole)
@@ -221,10 +223,9 @@ def collect(streams: Sequence[Stream], trials: Goal, whole: bool = True) -> Samp
 
 
 def _good(block: Block, places: npt.NDArray[np.int64], whole: bool) -> npt.NDArray[np.bool_]:
-    if is_all_valid(block.valid):
+    if not whole or is_all_valid(block.valid):
         return np.ones(len(places), bool)
-    valid = block.valid[places].reshape(len(places), -1)
-    return np.asarray(valid.all(axis=1) if whole else valid.any(axis=1), dtype=bool)
+    return np.asarray(block.valid[places].reshape(len(places), -1).all(axis=1), dtype=bool)
 
 
 def inside(stream: Stream, block: Block, begin: int, end: int) -> slice:
