@@ -71,6 +71,10 @@ def test_a_channel_that_is_flat_for_a_while_is_marked_and_estimated():
     assert [k for k in kinds(found) if k in ("BadChannels", "Interpolate")] == ["BadChannels", "Interpolate"]
     named = evaluate.recommend(record.from_array(rec.read().data, RATE, list(rec.info.channels.names)))
     assert kinds(named) == ["Integrity", "Montage", "BadChannels", "Highpass", "Interpolate"]
+    few = np.random.default_rng(15).standard_normal((8000, 5))
+    few[100, 2] = np.nan
+    alone = evaluate.recommend(record.from_array(few, RATE, ["C3", "Cz", "C4", "Pz", "Oz"]))
+    assert "Montage" not in kinds(alone)  # too few to estimate one: nothing needs places
     unplaced = record.from_array(rec.read().data, RATE, rec.info.n_channels)
     other = evaluate.recommend(unplaced)
     assert "Interpolate" not in kinds(other)
@@ -239,6 +243,17 @@ def test_odd_recordings():
     assert {finding(slow, t).level for t in ("channels", "mains")} == {"unknown"}
     with pytest.raises(ConfigError, match="stimulation > 0"):
         evaluate.recommend(head(), stimulation=-1.0)
+
+
+def test_numbers_at_the_limit_of_single_precision_are_drawn():
+    """Behind a high-pass their range is no number in single precision."""
+    x = np.random.default_rng(14).standard_normal((8000, 4)).astype("f4")
+    x[5000:5010] = 3e38
+    rec = record.from_array(x, RATE, ["C3", "Cz", "C4", "Pz"])
+    found = evaluate.recommend(rec)
+    done = evaluate.cleaning.clean(rec, found, None, lambda n: None)
+    assert not np.isinf(done.cleaned.after.ranges).any()
+    assert "<svg" in evaluate.cleaning.report("x", found, done.cleaned, done.toml, [], False)
 
 
 def test_only_pipelines_whose_output_can_be_laid_beside_the_input():

@@ -72,13 +72,14 @@ class Measure:
         length = h.stop - h.start
         some = 2 * h.n >= length
         row = (h.mean, np.sqrt(h.squares / np.maximum(h.n, 1)), h.high - h.low)
-        self._rows.append([*(np.where(some, v, np.nan).astype("f4") for v in row), (h.n / length).astype("f4")])
+        rows = (np.where(some, v, np.nan) for v in row)  # of numbers in single precision the range need not be one
+        self._rows.append([*rows, h.n / length])
         self.starts.append(h.start)
 
     def _column(self, k: int) -> Array:
         self.close()
         if not self._rows:
-            return np.empty((0, self.info.n_channels), "f4")
+            return np.empty((0, self.info.n_channels))
         return np.stack([r[k] for r in self._rows])
 
     @property

@@ -82,8 +82,8 @@ def lost_ones(d: Draft) -> None:
     if not d.has(BadChannels) and not missing:
         d.decline("channels.Interpolate", "no channel is marked: nothing to estimate")
         return
-    _place(d)
-    c = d.front.describe(d.recording.info).channels
+    places = montage(d)
+    c = chain(d.front, *([] if places is None else [places])).describe(d.recording.info).channels
     kept = [n for n in c.names if n in d.known.electrodes]
     unplaced = [n for n in kept if c.positions[c.names.index(n)] is None]
     if d.known.kind != "eeg":
@@ -94,6 +94,7 @@ def lost_ones(d: Draft) -> None:
     elif len(kept) < 8:
         d.decline("channels.Interpolate", f"{len(kept)} electrodes are too few to estimate one from the others")
     else:
+        _place(d)
         slow(d, "Interpolate")
         stage = Interpolate()
         try:
