@@ -294,6 +294,13 @@ def test_what_cannot_be_is_refused(options, words):
     assert words in str(e.value)
 
 
+def test_a_covariance_that_is_none_is_refused_before_anything_runs():
+    info = StreamInfo.signal(RATE, 2)
+    wrong = np.array([[1.0, 2.0], [2.0, 1.0]])
+    with pytest.raises(ContractError, match=r"positive definite covariance; got a least eigenvalue of -1 uV\^2"):
+        SubspaceReconstruction(wrong, np.eye(2), info.channels.names, Contract.of(info))
+
+
 def test_too_little_to_learn_from_is_refused():
     rec = from_array(eeg(2 * RATE, SEED), RATE, N)
     with pytest.raises(ContractError, match="10 clean windows"):

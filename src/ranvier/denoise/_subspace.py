@@ -85,6 +85,12 @@ class SubspaceReconstruction(BlockStage):
                     f"SubspaceReconstruction needs {name} as finite float64 ({n}, {n}); got "
                     f"{getattr(a, 'dtype', type(a).__name__)} {getattr(a, 'shape', '')}. Fit it again."
                 )
+        least = float(np.linalg.eigvalsh(self.covariance).min(initial=1.0))
+        if not least > 0:
+            raise ContractError(
+                f"SubspaceReconstruction needs a positive definite covariance; got a least eigenvalue of {least:.3g} "
+                "uV^2. Fit it again."
+            )
 
     def describe(self, *infos: Info) -> StreamInfo:
         (given,) = infos

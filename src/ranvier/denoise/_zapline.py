@@ -132,7 +132,9 @@ class ZapLine(BlockStage):
         )  # fmt: skip
 
     def step(self, state: State, block: Block) -> Block:
-        (narrow, around, tracker, gather, combine, subtract, quick, space, look, room, rooms, scratch, level) = state.design
+        narrow, around, tracker, gather, combine, subtract, quick, space, look, room, rooms, scratch, level = (
+            state.design
+        )
         y, w = scratch.take(block.n)
         (part, _), (rest, _), (found, whole), (more, _) = (each.take(block.n) for each in rooms)
         x = np.ascontiguousarray(block.data, y.dtype)
