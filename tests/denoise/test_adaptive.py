@@ -145,7 +145,7 @@ def test_what_is_usual_is_the_running_median_of_the_peak():
 
 @pytest.mark.parametrize("stage", [LMS(), RLS(tau=4.0)])
 def test_support_covers_how_long_what_was_usual_is_remembered(stage):
-    """An EOG that was thirty times as loud: how blinks are taken off later, with another past and beyond the support."""
+    """An EOG that was thirty times as loud: how blinks are taken off later, within the support and beyond."""
     loud = 20_000
     support = stage.describe(INFO).support
     _, x = heard(loud + support + 20_000, blinks=True)

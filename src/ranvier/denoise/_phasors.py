@@ -89,7 +89,7 @@ class Quick:
         }
 
     def run(self, state: State, y: Array, w: Array, base: Array, taken: bool = False) -> None:
-        """Take away more of what is left, in place, or write what is taken away; `base` is the level of each channel."""
+        """Take away more of what is left, in place, or write what is taken away; `base` is the level of channels."""
         wave, usual, count = (state[self.name + key] for key in ("wave", "usual", "count"))
         self._run(
             y, w, taken, base, state["turns"], self._gains, self._limits, self._hold, self._learn, wave, usual, count

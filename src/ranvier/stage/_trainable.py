@@ -214,8 +214,8 @@ def apply(stage: Stage, stream: Stream) -> Stream:
 def collect(streams: Sequence[Stream], trials: Goal, whole: bool = True) -> Samples:
     """Gather the samples that lie wholly inside trials (or have targets).
 
-    They are valid throughout; or, where they need not be `whole`, all of them: what follows a lost one is no neighbour of
-    what went before it.
+    They are valid throughout; or, where they need not be `whole`, all of them: what follows a lost one is no neighbour
+    of what went before it.
     """
     if isinstance(trials, Trials):
         return _collect_trials(streams, trials, whole)
