@@ -330,7 +330,9 @@ def main():
     ask.add_argument("--scenes", nargs="*", default=SCENES)
     ask.add_argument("--seeds", nargs="*", type=int, default=SEEDS)
     ask.add_argument("--no-real", action="store_true")
-    ask.add_argument("--markdown", action="store_true", help="a table of each seed for docs/denoise-figures.md, and no more")
+    ask.add_argument(
+        "--markdown", action="store_true", help="a table of each seed for docs/denoise-figures.md, and no more"
+    )
     args = ask.parse_args()
     if args.markdown:
         print(markdown({seed: synthetic(args.scenes, [seed]) for seed in args.seeds}))

@@ -144,7 +144,7 @@ def shared_noise(n=384, seconds=1.0):
 
 def fitted(info, x, **how):
     """Return a whitening stage learned from all samples."""
-    return Whiten(**how).fit_samples(info, Samples(x=x, y=np.zeros(len(x)), trial=np.zeros(len(x), np.int64)))
+    return Whiten(**how).fit_samples(info, Samples(x=x, y=np.zeros(len(x)), stretch=np.zeros(len(x), np.int64)))
 
 
 def whitening():

@@ -29,8 +29,8 @@ def samples(x, y, trial=None, names=("vx", "vy"), units=("cm/s", "cm/s")):
     y = np.asarray(y)
     which = np.zeros(len(x), np.int64) if trial is None else np.asarray(trial)
     if y.dtype.kind == "U":
-        return Samples(x=x, y=y, trial=np.arange(len(x)))
-    return Samples(x=x, y=y, trial=which, names=names[: y.shape[1]], units=units[: y.shape[1]])
+        return Samples(x=x, y=y, stretch=np.arange(len(x)))
+    return Samples(x=x, y=y, stretch=which, names=names[: y.shape[1]], units=units[: y.shape[1]])
 
 
 def covariances(seed, n=60, c=6, classes=("left", "right"), length=100, dtype=np.float64):

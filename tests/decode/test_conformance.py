@@ -98,7 +98,7 @@ def test_same_data_same_stage_other_data_another(name):
     assert fit(name)[0] == fit(name)[0]
     trainable, shape, make = FITTED[name]
     fewer = make()
-    fewer = replace(fewer, x=fewer.x[:-1], y=fewer.y[:-1], trial=fewer.trial[:-1])
+    fewer = replace(fewer, x=fewer.x[:-1], y=fewer.y[:-1], stretch=fewer.stretch[:-1])
     assert trainable.fit_samples(stream(shape), fewer).id != fit(name)[0].id
 
 

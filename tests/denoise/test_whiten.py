@@ -20,7 +20,7 @@ def noise(rng, n=LENGTH):
 
 
 def fit(x, **how):
-    return Whiten(**how).fit_samples(INFO, Samples(x=x, y=np.zeros(len(x)), trial=np.zeros(len(x), np.int64)))
+    return Whiten(**how).fit_samples(INFO, Samples(x=x, y=np.zeros(len(x)), stretch=np.zeros(len(x), np.int64)))
 
 
 def test_the_covariance_of_the_calibration_becomes_the_identity():
@@ -56,7 +56,7 @@ def test_counts_at_the_lower_end_are_as_large_as_at_the_upper():
     info, found = StreamInfo.signal(30_000, INFO.channels, dtype="i2"), []
     for rail in (32767, -32768):
         counts[5000:5020] = rail
-        samples = Samples(x=counts, y=np.zeros(LENGTH), trial=np.zeros(LENGTH, np.int64))
+        samples = Samples(x=counts, y=np.zeros(LENGTH), stretch=np.zeros(LENGTH, np.int64))
         found.append(Whiten().fit_samples(info, samples).matrix)
     np.testing.assert_array_equal(*found)
 
@@ -112,7 +112,7 @@ def test_a_channel_that_is_bad_all_along_teaches_nothing():
     valid = np.ones(x.shape, bool)
     valid[:, 4], valid[500:700, 2] = False, False
     x[500:700, 2] = -1e6
-    given = Samples(x=x, y=np.zeros(len(x)), trial=np.zeros(len(x), np.int64), valid=valid)
+    given = Samples(x=x, y=np.zeros(len(x)), stretch=np.zeros(len(x), np.int64), valid=valid)
     found = Whiten(threshold=1e3, floor=0.0).fit_samples(INFO, given).matrix
     others = np.arange(N) != 4
     np.testing.assert_allclose(found[4, others], 0, atol=1e-12)

@@ -76,7 +76,7 @@ class Diary(Estimator):
     heard: list
 
     def fit_samples(self, info, samples):
-        self.heard.append(len(np.unique(samples.trial)))
+        self.heard.append(len(np.unique(samples.stretch)))
         return LDA().fit_samples(info, samples)
 
 

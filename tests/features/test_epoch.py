@@ -155,7 +155,7 @@ def test_epochs_lie_inside_trials_of_the_same_times():
     out = Run(stage, INFO, MARKS).push(Block(x), e)
     trials = Trials.from_events(e, MARKS, "*", tmin=-0.13, tmax=0.577)
     samples = collect([Stream(stage.describe(INFO, MARKS), [out])], trials)
-    assert set(range(20)) == {int(t) for t in samples.trial}
+    assert set(range(20)) == {int(t) for t in samples.stretch}
 
 
 def test_what_follows_takes_epochs():

@@ -59,7 +59,7 @@ class Kalman(Estimator):
         x, z, n = rows_of(samples), targets_of(self, samples), self.order
         centre, offset = x.mean(axis=0) * self.centred, z.mean(axis=0) * self.centred
         x, z = x - centre, z - offset
-        d, follows = z.shape[1], samples.trial[n:] == samples.trial[:-n]
+        d, follows = z.shape[1], samples.stretch[n:] == samples.stretch[:-n]
         if follows.sum() <= n * d:
             raise ContractError(
                 f"Kalman needs more than {n * d} stretches of {n + 1} valid samples; got {int(follows.sum())}. "
@@ -69,7 +69,7 @@ class Kalman(Estimator):
         transition, drift = np.eye(n * d, k=-d), np.zeros((n * d, n * d))
         transition[:d], rest = _regress(hidden[:-1][follows], z[n:][follows])
         drift[:d, :d] = rest.T @ rest / len(rest)
-        whole = samples.trial[n - 1 :] == samples.trial[: len(z) - n + 1]
+        whole = samples.stretch[n - 1 :] == samples.stretch[: len(z) - n + 1]
         observation, precision = self._observe(hidden[whole], x[n - 1 :][whole], np.ptp(x, axis=0) == 0)
         prior = hidden[whole].T @ hidden[whole] / whole.sum()
         return KalmanFilter(

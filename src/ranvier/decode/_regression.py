@@ -90,7 +90,7 @@ class Wiener(Estimator):
         if self.lags < 1:
             raise ContractError(f"Wiener needs lags >= 1; got {self.lags}. 1 is the present sample alone.")
         x, y, n = rows_of(samples), targets_of(self, samples), self.lags
-        whole = samples.trial[n - 1 :] == samples.trial[: len(x) - n + 1]
+        whole = samples.stretch[n - 1 :] == samples.stretch[: len(x) - n + 1]
         if not whole.any():
             raise ContractError(
                 f"Wiener needs stretches of at least {n} valid samples; got {len(x)} samples and none such. "

@@ -134,7 +134,7 @@ def _weighted(samples: Samples, valid: Array, which: list[int], steps: Steps, se
     from ranvier.kernels import _subspace
 
     good = valid[:, which].all(axis=1)
-    edges = np.flatnonzero((np.diff(samples.trial) != 0) | (np.diff(good) != 0)) + 1
+    edges = np.flatnonzero((np.diff(samples.stretch) != 0) | (np.diff(good) != 0)) + 1
     for a, b in zip([0, *edges], [*edges, len(good)], strict=True):
         if not good[a:b].all():
             continue

@@ -67,7 +67,7 @@ class Whiten(Estimator):
                 "Calibrate for longer, and leave out channels that are never valid with Pick."
             )
         valid = np.broadcast_to(True, samples.x.shape) if samples.valid is None else samples.valid
-        covariance = _noise_covariance(samples.x, valid, samples.trial, self.threshold, guard)
+        covariance = _noise_covariance(samples.x, valid, samples.stretch, self.threshold, guard)
         matrix = np.zeros_like(covariance)
         for c, others in enumerate(near):
             matrix[c, others] = self._zca(covariance[np.ix_(others, others)])[list(others).index(c)]

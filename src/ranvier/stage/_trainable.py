@@ -33,8 +33,8 @@ class Samples:
         Which numbers may be read, of the shape of `x`; None for all.
     y
         Label of each (text), or what it should follow, float64 ``(n, n_values)``.
-    trial
-        Index of the trial of each; for continuous targets, of the unbroken stretch.
+    stretch
+        Number of the unbroken stretch of each, within one trial or target: its samples follow one another.
     names, units
         Of the continuous targets.
     dropped
@@ -43,7 +43,7 @@ class Samples:
 
     x: Array
     y: npt.NDArray[Any]
-    trial: npt.NDArray[np.int64]
+    stretch: npt.NDArray[np.int64]
     names: tuple[str, ...] = ()
     units: tuple[str, ...] = ()
     dropped: int = 0
@@ -225,7 +225,7 @@ def collect(streams: Sequence[Stream], trials: Goal, whole: bool = True) -> Samp
 def _good(block: Block, places: npt.NDArray[np.int64], whole: bool) -> npt.NDArray[np.bool_]:
     if not whole or is_all_valid(block.valid):
         return np.ones(len(places), bool)
-    return np.asarray(block.valid[places].reshape(len(places), -1).all(axis=1), dtype=bool)
+    return np.asarray(block.valid[places].all(axis=tuple(range(1, block.valid.ndim))), dtype=bool)
 
 
 def inside(stream: Stream, block: Block, begin: int, end: int) -> slice:
@@ -236,26 +236,32 @@ def inside(stream: Stream, block: Block, begin: int, end: int) -> slice:
 
 
 def _collect_trials(streams: Sequence[Stream], trials: Trials, whole: bool) -> Samples:
-    x, valid, y, which, dropped = [], [], [], [], 0
+    x, valid, y, which, dropped, stretches = [], [], [], [], 0, -1
     for r, stream in enumerate(streams):
         mine = np.flatnonzero(trials.recording == r)
         begins, ends = trials.begin, trials.end
         for t in mine:
+            following = -1  # index of the sample that would go on with the stretch
             for block in stream.blocks:
                 part = inside(stream, block, int(begins[t]), int(ends[t]))
                 places = np.arange(part.start, part.stop)
-                if len(places):
-                    ok = _good(block, places, whole)
-                    dropped += int((~ok).sum())
-                    x.append(block.data[places[ok]])
-                    valid.append(block.valid[places[ok]])
-                    y += [trials.label[t]] * int(ok.sum())
-                    which += [int(t)] * int(ok.sum())
+                ok = _good(block, places, whole)
+                dropped += int((~ok).sum())
+                places = places[ok]
+                if not len(places):
+                    continue
+                x.append(block.data[places])
+                if not whole:
+                    valid.append(block.valid[places])
+                y += [trials.label[t]] * len(places)
+                index = block.start + places
+                which.append(stretches + np.cumsum(np.diff(index, prepend=following - 1) != 1))
+                following, stretches = int(index[-1]) + 1, int(which[-1][-1])
     shape = streams[0].info.shape
-    data = np.concatenate(x) if x else np.empty((0, *shape), streams[0].info.dtype)
     return Samples(
-        x=data, y=np.array(y, dtype=np.str_), trial=np.array(which, dtype=np.int64), dropped=dropped,
-        valid=None if whole or not valid else np.concatenate(valid),
+        x=np.concatenate(x) if x else np.empty((0, *shape), streams[0].info.dtype), y=np.array(y, dtype=np.str_),
+        stretch=np.concatenate(which) if which else np.empty(0, np.int64), dropped=dropped,
+        valid=np.concatenate(valid) if valid else None,
     )  # fmt: skip
 
 
@@ -273,7 +279,8 @@ def _collect_targets(streams: Sequence[Stream], targets: Sequence[Targets], whol
             dropped += int((~ok).sum())
             places = places[ok]
             x.append(block.data[places])
-            valid.append(block.valid[places])
+            if not whole:
+                valid.append(block.valid[places])
             y.append(goal.values[newest[places] - goal.start])
             index = block.start + places
             which.append(stretches + np.cumsum(np.diff(index, prepend=following - 1) != 1))
@@ -283,9 +290,9 @@ def _collect_targets(streams: Sequence[Stream], targets: Sequence[Targets], whol
         x, y = [np.empty((0, *streams[0].info.shape), streams[0].info.dtype)], [targets[0].values[:0]]
         which = [np.empty(0, np.int64)]
     return Samples(
-        x=np.concatenate(x), y=np.concatenate(y), trial=np.concatenate(which),
+        x=np.concatenate(x), y=np.concatenate(y), stretch=np.concatenate(which),
         names=targets[0].names, units=targets[0].units, dropped=dropped,
-        valid=None if whole or not valid else np.concatenate(valid),
+        valid=np.concatenate(valid) if valid else None,
     )  # fmt: skip
 
 

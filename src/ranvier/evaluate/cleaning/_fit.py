@@ -65,7 +65,7 @@ def fit_one(step: Estimator, front: Stage | None, recording: Recording, advance:
             f"{type(step).__name__} needs calm stretches of {STRETCH} s in which all channels are valid; got none. "
             "Leave out channels that are bad for long, or give a longer recording."
         )
-    return step.fit_samples(info, Samples(x=x, y=np.full(len(x), "calm"), trial=trial))
+    return step.fit_samples(info, Samples(x=x, y=np.full(len(x), "calm"), stretch=trial))
 
 
 def _calm(measure: Measure) -> list[int]:
