@@ -193,6 +193,36 @@ def test_stopped_half_way_nothing_is_left(cli, rec, tmp_path, monkeypatch):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["s01.json", "s01.npy"]
 
 
+def test_of_two_runs_into_one_folder_one_is_told(cli, rec, tmp_path, monkeypatch):
+    from ranvier.evaluate.cleaning import _clean
+
+    run_over, folder = _clean.run_over, tmp_path / "out"
+
+    def meanwhile(*given):
+        folder.mkdir()
+        (folder / "report.html").write_text("theirs")
+        return run_over(*given)
+
+    monkeypatch.setattr(_clean, "run_over", meanwhile)
+    assert "--force" in cli("clean", rec, "--out", folder).message
+    assert [(p.name, p.read_text()) for p in folder.iterdir()] == [("report.html", "theirs")]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "s01.json", "s01.npy"]
+
+
+def test_force_replaces_all_files_or_none(cli, rec, tmp_path):
+    (tmp_path / "out" / "report.html").mkdir(parents=True)
+    assert "report.html is a folder" in cli("clean", rec, "--out", tmp_path / "out", "--force").message
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["report.html"]
+
+
+def test_here_and_long_names_are_folders_too(cli, rec, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert cli("clean", rec, "--out", ".").code == 0
+    assert sorted(p.name for p in (tmp_path / "here").iterdir()) == FILES
+    assert cli("clean", rec, "--out", "x" * 250).code == 0
+
+
 @pytest.mark.parametrize("seconds", [0.02, 1, 3])
 @pytest.mark.parametrize("n_channels", [1, 5])
 def test_short_and_narrow_ones(cli, tmp_path, seconds, n_channels):

@@ -60,7 +60,7 @@ def clean(
         model = done.cleaned.pipeline if done.learned else None
         provenance = {"file": file.name, "sha256": rec.digest(), "recipe_toml": done.toml}
         found["written"] = place.write_folder(
-            folder, page, done.toml, model, provenance, _plain({"schema": 1, "verb": "clean", **found})
+            folder, page, done.toml, model, provenance, _plain({"schema": 1, "verb": "clean", **found}), force
         )
     if json:
         emit("clean", found)

@@ -25,18 +25,27 @@ def check_folder(folder: Path, force: bool) -> None:
         raise ConfigError(
             f"--out needs a new or empty folder; {folder} holds something. Name another one, or add --force."
         )
+    if taken := [name for name in (REPORT, TOML, MODEL, FIGURES) if (folder / name).is_dir()]:
+        raise ConfigError(f"--out needs to write {taken[0]}; {folder / taken[0]} is a folder. Name another one.")
     if not os.access(folder if folder.is_dir() else folder.parent, os.W_OK):
         raise ConfigError(f"--out needs a place that can be written; {folder.parent} cannot be. Name another one.")
 
 
 def write_folder(
-    folder: Path, page: str, toml: str, model: Stage | None, provenance: Mapping[str, Any], figures: Mapping[str, Any]
+    folder: Path,
+    page: str,
+    toml: str,
+    model: Stage | None,
+    provenance: Mapping[str, Any],
+    figures: Mapping[str, Any],
+    force: bool = False,
 ) -> list[str]:
     """Write everything beside the folder, then put it in its place; return the names of the files.
 
-    What else a folder holds stays as it is.
+    What else a folder holds stays as it is. It is checked again: another run may have written it meanwhile.
     """
-    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    folder = folder.absolute()
+    part = folder.with_name(f".clean-{os.getpid()}.part")  # a name of its own: theirs may be as long as names can be
     try:
         part.mkdir()
         (part / REPORT).write_text(page, encoding="utf-8")
@@ -45,6 +54,7 @@ def write_folder(
             save_model(model, part / MODEL, provenance)
         (part / FIGURES).write_text(json.dumps(figures, indent=1, allow_nan=False) + "\n", encoding="utf-8")
         written = sorted(p.name for p in part.iterdir())
+        check_folder(folder, force)
         if folder.is_dir():
             for name in written:
                 (part / name).replace(folder / name)
