@@ -256,6 +256,36 @@ def test_numbers_at_the_limit_of_single_precision_are_drawn():
     assert "<svg" in evaluate.cleaning.report("x", found, done.cleaned, done.toml, [], False)
 
 
+@pytest.mark.parametrize(("n", "rate"), [(2, 250), (3, 250), (20, 1), (300, 1e-3)])
+def test_a_page_of_next_to_nothing(n, rate):
+    rec = record.from_array(np.random.default_rng(14).standard_normal((n, 4)), rate, 4)
+    found = evaluate.recommend(rec)
+    done = evaluate.cleaning.clean(rec, found, None, lambda n: None)
+    assert "</html>" in evaluate.cleaning.report("x", found, done.cleaned, done.toml, ["run"], False)
+
+
+def test_numbers_near_the_largest_that_there_are():
+    x = np.random.default_rng(15).standard_normal((5000, 4)).astype("f4")
+    for huge in (x * np.float32(1e37), np.where(np.arange(5000)[:, None] == 2500, np.float32(3e38), x)):
+        rec = record.from_array(huge, RATE, 4)
+        found = evaluate.recommend(rec)
+        done = evaluate.cleaning.clean(rec, found, None, lambda n: None)
+        assert "</html>" in evaluate.cleaning.report("x", found, done.cleaned, done.toml, ["run"], False)
+
+
+def test_spikes_at_a_rate_that_shows_none_are_not_judged():
+    x = np.random.default_rng(16).standard_normal((5000, 2))
+    found = evaluate.recommend(record.from_array(x, RATE, ["Cz", "u1"], kind=["eeg", "spikes"]))
+    assert finding(found, "channels").level == "unknown"
+    assert "7500 Hz" in finding(found, "channels").text
+
+
+@pytest.mark.parametrize("given", [np.inf, np.nan, 0, 1e9, 1e300, "130", True])
+def test_stimulation_is_a_frequency(given):
+    with pytest.raises(ConfigError, match="stimulation > 0"):
+        evaluate.recommend(record.from_array(np.zeros((100, 2)), RATE, 2), stimulation=given)
+
+
 def test_only_pipelines_whose_output_can_be_laid_beside_the_input():
     from ranvier.features import Covariance
 

@@ -93,3 +93,7 @@ def test_trigger_channels_may_rest():
     x = np.zeros((5000, 1))
     x[100] = 1
     assert not record.faults(record.from_array(x, 250, ["STI"], kind="trigger", unit="1"))
+
+
+def test_a_sample_an_hour_has_no_line_noise():
+    assert _found(_noise(50, 2), 1 / 3600) == {}

@@ -121,7 +121,7 @@ def faults(recording: BaseRecording, seconds: float | None = None) -> list[Findi
     found = [*_gaps(recording, stop), *_constant(info, tally, rate)]
     potential = [i for i, u in enumerate(info.channels.units) if u == "uV" and info.channels.kinds[i] != "trigger"]
     found += _odd(info, tally.deviation(), potential)
-    start = np.concatenate(first)[:enough]
+    start = np.concatenate(first)[:enough] if first else np.empty((0, info.n_channels))
     for line in (50.0, 60.0):
         if len(start) >= 2 * rate and line + 6 < rate / 2 and potential:
             ratio = _line_noise(start[:, potential], rate, line)

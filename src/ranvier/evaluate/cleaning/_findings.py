@@ -151,7 +151,8 @@ def mains(seen: Look, known: Profile) -> Finding:
 def channels(verdicts: Verdicts | None, known: Profile) -> list[Finding]:
     """Say which channels are bad, why and for how long: one finding a reason."""
     if verdicts is None or not verdicts.judged:
-        why = f"a rate of {known.rate:g} Hz is too low" if verdicts is None else "there is no whole second"
+        low = f"a rate of {known.rate:g} Hz is too low, it takes {known.slowest:g} Hz"
+        why = low if verdicts is None else "there is no whole second"
         return [Finding("channels", "unknown", f"channels were not judged: {why}")]
     total = verdicts.judged / verdicts.rate
     bad: dict[str, list[int]] = {}

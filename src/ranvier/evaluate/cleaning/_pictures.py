@@ -107,6 +107,8 @@ def spectra(done: Cleaned) -> str:
     some = electrodes(done)
     low = max(float(f[1]), 0.5)
     keep = f >= low
+    if keep.sum() < 4:
+        return ""
     bands = []
     for measure, which in ((done.before, "before"), (done.after, "after")):
         density = measure.spectrum.density[keep][:, some]
@@ -114,7 +116,7 @@ def spectra(done: Cleaned) -> str:
         if whole.shape[1]:
             at, parts = _by_column(f[keep], np.quantile(whole, (0.1, 0.5, 0.9), axis=1))
             bands.append((which, at, parts))
-    if not bands or len(f[keep]) < 4:
+    if not bands:
         return ""
     largest = max(float(p.max()) for _, _, p in bands)
     middle = min(float(np.quantile(p[1][p[1] > 0], 0.02)) if (p[1] > 0).any() else largest for _, _, p in bands)
@@ -154,7 +156,7 @@ def levels(done: Cleaned) -> str:
         ranges = measure.ranges[:, some]
         none = ~np.isfinite(ranges).any(axis=1)
         found.append((which, np.where(none, np.nan, np.where(np.isfinite(ranges), ranges, -np.inf).max(axis=1))))
-    known = np.concatenate([v for _, v in found])
+    known = np.concatenate([v for _, v in found]).astype(float)
     known = known[np.isfinite(known) & (known > 0)]
     if not len(known):
         return ""

@@ -10,7 +10,7 @@ from ranvier.stream import Channels, StreamInfo
 ELECTRODES = ("eeg", "ecog", "seeg", "dbs", "lfp", "spikes")
 REFERENCES = ("eog", "emg", "motion", "ref")
 SPIKE_RATE = 10_000.0  # from which on electrodes in the brain are recorded for their spikes [Hz]
-SLOWEST = 64.0  # rate that judging channels takes [Hz]
+SLOWEST, SLOWEST_SPIKES = 64.0, 7500.0  # rate that judging channels takes [Hz]
 MASKED = ("lost",)  # the mask says so already, and where a filter settles it would hide what else is wrong
 FIELD_IGNORES = ("uncorrelated", "unpredicted", "deviant", "lead-off")  # contacts in the brain need not be alike
 
@@ -41,7 +41,12 @@ class Profile:
     @property
     def judged(self) -> bool:
         """Whether the rate allows to judge channels."""
-        return bool(self.electrodes) and self.rate >= SLOWEST
+        return bool(self.electrodes) and self.rate >= self.slowest
+
+    @property
+    def slowest(self) -> float:
+        """Rate that judging channels takes [Hz]."""
+        return SLOWEST_SPIKES if self.kind == "spikes" else SLOWEST
 
     def verdicts(self, mains: float) -> ChannelVerdicts:
         """Return what judges the channels; `BadChannels` with the same parameters marks them."""

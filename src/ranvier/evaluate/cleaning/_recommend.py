@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 from ranvier.channels import Pick
@@ -25,6 +26,7 @@ from ranvier.stage import Recipe, Stage, chain, dump_pipeline, need_signal
 from ranvier.stream import Recording, StreamInfo
 
 Told = Callable[[float, str], None]
+FASTEST = 1e5  # nothing stimulates faster, and the search for the period takes as long as the frequency is high [Hz]
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,9 +148,10 @@ def recommend(recording: Recording, *, stimulation: float | None = None, told: T
     'denoise.Integrity'
     """
     info = need_signal("recommend", recording.info)
-    if stimulation is not None and not stimulation > 0:
+    if stimulation is not None and not (_is_number(stimulation) and 0 < stimulation <= FASTEST):
+        got = f"{stimulation:g} Hz" if _is_number(stimulation) else repr(stimulation)
         raise ConfigError(
-            f"recommend needs stimulation > 0 Hz; got {stimulation:g} Hz. Give it as set, or leave it out."
+            f"recommend needs stimulation > 0 Hz and up to {FASTEST:g} Hz; got {got}. Give it as set, or leave it out."
         )
     doing = ["looking"]
 
@@ -198,6 +201,10 @@ def recommend(recording: Recording, *, stimulation: float | None = None, told: T
         artefacts(draft)
         draft.decline("channels.RobustReference", "a choice of the analysis, not a repair: every channel changes")
     return Recommendation(info, known, tuple(findings), tuple(draft.steps), tuple(draft.declined), verdicts, seen)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _one_line(text: str) -> str:
