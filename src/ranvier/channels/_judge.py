@@ -94,11 +94,12 @@ def _judge(state: State, d: Judge, place: int) -> list[Change]:
     """Judge the hop that was heard: count failures and successes in a row, and change verdicts."""
     n = len(state["run"])
     slow = state["slow"]
-    centre(slow)
-    d.add_products(slow, slow, len(slow), d.product, n, n, True, True)
-    heard = Heard.of(
-        d.kernels.named(state["rows"], n), d.product, state["anchor"][:n], state["mean"], d.listened, d.stride
-    )
+    with np.errstate(all="ignore"):  # numbers near the largest that there are overflow
+        centre(slow)
+        d.add_products(slow, slow, len(slow), d.product, n, n, True, True)
+        heard = Heard.of(
+            d.kernels.named(state["rows"], n), d.product, state["anchor"][:n], state["mean"], d.listened, d.stride
+        )
     verdict, run = state["verdict"], state["run"]
     reason, value = d.criteria.reasons(heard, verdict == BAD)
     state["mean"][:] = np.where(heard.count > 0, heard.mean, state["mean"])
