@@ -261,6 +261,7 @@ def test_turn_and_angle_are_numpys():
         (LineNoise(-50), "frequency"),
         (LineNoise(50, harmonics=0), "harmonics >= 1"),
         (LineNoise(50, bandwidth=0), "bandwidth"),
+        (LineNoise(50, bandwidth=1e-300), "bandwidth"),
         (LineNoise(50, bandwidth=60), "bandwidth"),
         (LineNoise(50, reach=20), "reach"),
         (LineNoise(50, memory=0.1), "memory"),

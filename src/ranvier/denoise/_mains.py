@@ -22,6 +22,7 @@ HOP, GRID_HOP = 0.5, 1.0  # longest time between two looks at the phase; the lon
 WAIT = 3.0  # for how long one listens before one of several grids is chosen [s]
 FOUND = 2.5  # after how long a frequency that was about known is known [s]
 PERIODS, STEEP = 2.0, 4.0  # phasors that begin: time constant, and how fast they slow down
+NARROWEST = 0.01  # bandwidth: a phasor takes as long to settle as it is narrow [Hz]
 MEMORY = 1.0  # of what is usually left of mains [s]
 
 
@@ -94,9 +95,9 @@ class Line:
 
     def sections(self, bandwidth: float) -> Sections:
         """Return the notches that the phasors are at the first candidate."""
-        if not 0 < bandwidth < self.candidates[0]:
+        if not NARROWEST <= bandwidth < self.candidates[0]:
             raise ContractError(
-                f"{type(self.who).__name__} needs 0 < bandwidth < frequency; got {bandwidth:g} Hz at "
+                f"{type(self.who).__name__} needs {NARROWEST:g} Hz <= bandwidth < frequency; got {bandwidth:g} Hz at "
                 f"{self.candidates[0]:g} Hz. Take 0.5 Hz if in doubt."
             )
         first = [h * self.candidates[0] for h in range(1, self.count + 1)]
