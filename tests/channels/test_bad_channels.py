@@ -251,10 +251,3 @@ def test_any_cut_gives_the_same(cuts, start):
 def test_parameters_that_cannot_be_are_refused(parameters, text):
     with pytest.raises(ContractError, match=text):
         BadChannels(**parameters).describe(info(250))
-
-
-def test_numbers_near_the_largest_that_there_are_warn_nobody():
-    x = 1e37 * np.random.default_rng(17).standard_normal((1000, 4))
-    for dtype in ("f4", "f8"):
-        out = Run(BadChannels(), StreamInfo.signal(250, 4).but(dtype=np.dtype(dtype))).push(Block(x.astype(dtype)))
-        assert out.n == 1000
