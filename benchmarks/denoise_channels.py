@@ -250,7 +250,7 @@ def markdown(out):
         rows = [(name, f"{r['channels']} ch x {r['seconds']:.0f} s",
                  "; ".join(f"{n} {', '.join(v['reasons'])} ({100 * v['bad share']:.0f} %)"
                            for n, v in r["ranvier"].items()) or "none",
-                 "; ".join(r["pyprep"]) or "none") for name, r in out["recordings"].items()]  # fmt: skip
+                 "; ".join(sorted(r["pyprep"])) or "none") for name, r in out["recordings"].items()]  # fmt: skip
         parts.append(page.table(("recording", "", "Ranvier (how much of the time)", "pyprep"), *rows))
     versions = ", ".join(f"{k} {v}" for k, v in out["versions"].items())
     return "\n\n".join([*parts, f"{versions}; load of the machine {out['load'][0]:.1f}."])
