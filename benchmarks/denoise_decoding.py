@@ -24,7 +24,7 @@ from ranvier.errors import RanvierError
 from ranvier.evaluate import LeaveOut, load_protocol, run
 from ranvier.evaluate._bench import steps_of
 from ranvier.evaluate._protocol import Pipeline
-from ranvier.features import Epoch
+from ranvier.features import Covariance, Epoch
 from ranvier.stage import Estimator, Recipe
 
 PROTOCOLS = Path(__file__).resolve().parents[1] / "examples" / "protocols"
@@ -59,7 +59,10 @@ def compare(name, recordings, which, mains, montage):
     learns = next(i for i, s in enumerate(rest) if isinstance(s, Estimator))
     rows, base = [], None
     for said, (stages, fill) in {"as it is": ((), False), **cleaning(mains)}.items():
-        tail = (*rest[:learns], Imputation(), *rest[learns:]) if fill else rest
+        tail = list(rest)
+        if fill:  # a channel that is lost within a window is lost for it
+            tail = [replace(s, min_valid=1.0) if isinstance(s, Covariance) else s for s in tail]
+            tail.insert(learns, Imputation())
         late = sum(getattr(s, "lookahead", 0.0) for s in stages)
         tail = [replace(s, tmin=s.tmin + late, tmax=s.tmax + late) if isinstance(s, Epoch) else s for s in tail]
         asked = Pipeline(

@@ -178,7 +178,7 @@ def markdown(rows):
         values = (
             [r["said"].partition(". ")[0], *[""] * 4]
             if "said" in r
-            else [f"{r[c]:.3f}" if c in r else "" for c in columns]
+            else ["" if c not in r else "undecided" if np.isnan(r[c]) else f"{r[c]:.3f}" for c in columns]
         )
         cells.append((f"{r['protocol']} ({r['metric']})", r["pipeline"], r["by"], r.get("losses", ""), *values))
     return table(*cells)

@@ -20,8 +20,9 @@ from ranvier.stream import Array, StreamInfo
 class Imputation(Estimator):
     """Learn how channels vary together, to fill in those that are lost later.
 
-    Put it in front of what needs whole samples: `TangentSpace`, `CSP`, `MDM`, `LDA`, `Xdawn`, `Wiener`. `Kalman` does
-    without, it leaves lost channels out.
+    Put it in front of what needs whole samples: `TangentSpace`, `CSP`, `MDM`, `LDA`, `Xdawn`, `Wiener`; covariances
+    before it with ``min_valid=1``, so that a channel is there for a whole window or not at all, and the rest stays
+    positive definite. `Kalman` does without, it leaves lost channels out.
 
     Parameters
     ----------
