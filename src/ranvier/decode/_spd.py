@@ -47,8 +47,8 @@ def compress(who: Any, matrices: Real) -> tuple[Real, Real]:
     if not lowest.min() > 0:
         raise ContractError(
             f"{type(who).__name__} needs positive definite covariances; got {int((lowest <= 0).sum())} of "
-            f"{len(matrices)} that are singular. Lengthen the window, or shrink them: Covariance(estimator='oas'); where "
-            "channels are lost within windows take Covariance(min_valid=1)."
+            f"{len(matrices)} that are singular. Lengthen the window, or shrink them: Covariance(estimator='oas'). "
+            "Where channels are lost within windows, take Covariance(min_valid=1)."
         )
     return small, basis
 
