@@ -258,3 +258,15 @@ def _toml(folder, use, more=""):
     path = folder / "given.toml"
     path.write_text(f'schema = 1\n[[stage]]\nuse = "{use}"\n{more}\n')
     return path
+
+
+def test_it_writes_where_one_is_and_not_among_the_recordings(cli, rec, tmp_path, monkeypatch):
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    before = sorted(rec.parent.iterdir())
+    said = cli("clean", rec)
+    assert said.code == 0
+    assert "report.html says why not" in said.out
+    assert (here / f"{rec.stem}-clean" / "report.html").exists()
+    assert sorted(p for p in rec.parent.iterdir() if p != here) == [p for p in before if p != here]

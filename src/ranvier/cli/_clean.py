@@ -12,7 +12,7 @@ from ranvier.cli._output import Json, _plain, console, duration, emit, line, pro
 
 Out = Annotated[
     Path | None,
-    typer.Option("--out", "-o", help="Folder for the report; FILE-clean beside the recording unless given."),
+    typer.Option("--out", "-o", help="Folder for the report; FILE-clean where you are unless given."),
 ]
 Pipeline = Annotated[
     Path | None, typer.Option("--pipeline", help="Run this pipeline (.toml, .rvm) instead of the proposed one.")
@@ -44,7 +44,7 @@ def clean(
     from ranvier.evaluate.cleaning import _folder as place
 
     rec = open_recording(file, stream, partial)
-    folder = out or file.with_name(f"{file.stem}-clean")
+    folder = out or Path.cwd() / f"{file.stem}-clean"  # never among the recordings unless asked
     place.check_folder(folder, force)
     given = None if pipeline is None else open_pipeline(pipeline)
     with progress(f"looking at {file.name}", rec.n_samples * 8.0) as advance:
@@ -104,6 +104,8 @@ def _show(found: dict[str, Any], commands: list[str]) -> None:
     show.print(table("", title, "because", "delay", "settle", rows=stages, right=("delay", "settle")))
     if given:
         show.print(line(("run instead ", "cyan"), found["pipeline"]))
+    elif found["declined"]:
+        show.print(line((f"{len(found['declined'])} other stages were thought of; report.html says why not", "dim")))
     late = duration(found["delay"]) if found["delay"] >= 5e-5 else "0 s"
     show.print(line(("written ", "green"), f"{found['out']}: {' '.join(found['written'])}", (f"  delay {late}", "dim")))
     show.print(line((commands[-1], "dim")), soft_wrap=True)
